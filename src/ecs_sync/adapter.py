@@ -1,0 +1,304 @@
+"""The port to a provider: what an adapter is, and the frozen values that cross the line.
+
+An adapter speaks to one kind of provider. It knows items, never keys, plans or other providers; it
+never retries, sleeps, logs, caches or compares. It is synchronous and thread-safe. There is no base
+class: whatever has these methods is an adapter, found through the entry points ``ecs_sync.adapters``.
+
+A provider's errors become the classes of `ecs_sync.errors` in one table. From `Adapter.write`,
+`Unavailable` and `Throttled` mean that nothing was applied; whatever else goes wrong after sending is
+`Unacknowledged`. A write that the provider answered is never an exception but an `Outcome`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+ItemId = str
+"""The absolute name of an item at its connection. Order is that of its UTF-8 bytes."""
+
+Revision = str
+"""The provider's opaque version of one item."""
+
+Token = str
+"""The provider's opaque mark of a listing, given back as ``since``."""
+
+Attributes = tuple[tuple[str, str], ...]
+"""An item's provider-side attributes (label, type, tags, content type), sorted by name."""
+
+
+def attributes(pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> Attributes:
+    """The canonical form of some attributes."""
+    return tuple(sorted(dict(pairs).items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record in the provider's own terms.
+
+    ``value`` is None where the listing gives no values (then `Adapter.get` does) and where the item
+    could not be read, in which case ``unreadable`` says why. ``revision`` equals what the write that
+    made it returned, or is None where the provider cannot promise that. ``changed`` is the
+    provider's own change time, never ours.
+    """
+
+    id: ItemId
+    value: bytes | None
+    secret: bool = False
+    attributes: Attributes = ()
+    revision: Revision | None = None
+    changed: datetime | None = None
+    unreadable: str | None = None
+
+    def __repr__(self) -> str:
+        size = "no value" if self.value is None else f"{len(self.value)} bytes"
+        return f"<item {self.id!r}, {size}, revision {self.revision}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write ``value`` where the item is at revision ``expected``; None creates, and only creates."""
+
+    id: ItemId
+    value: bytes
+    expected: Revision | None
+    secret: bool = False
+    attributes: Attributes = ()
+
+    def __repr__(self) -> str:
+        return f"<put {self.id!r}, {len(self.value)} bytes, expecting {self.expected or 'absence'}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the item that is at revision ``expected``."""
+
+    id: ItemId
+    expected: Revision
+
+
+Write = Put | Delete
+
+
+class Verdict(StrEnum):
+    """What became of a write."""
+
+    APPLIED = "applied"
+    REFUSED = "refused"
+    """The provider will not take it; the reason says why. Nothing was applied."""
+    RACED = "raced"
+    """The item was not at the expected revision. Nothing was applied."""
+    UNKNOWN = "unknown"
+    """Sent, and not acknowledged. It may have landed, may still land, or never."""
+    UNTRIED = "untried"
+    """Certainly not applied, through no fault of its own: a neighbour spoiled the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one write.
+
+    Of an applied one, ``revision`` is the new revision (None after a delete, or where the provider
+    cannot promise one) and ``replaced`` the revision that it really replaced as far as the adapter
+    can tell: equal to the write's ``expected`` where nothing came between.
+    """
+
+    id: ItemId
+    verdict: Verdict
+    revision: Revision | None = None
+    replaced: Revision | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Nothing was left out. ``token`` lets the next listing answer "unchanged since"."""
+
+    token: Token | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items. ``absent`` names ids that a point read found to be absent.
+
+    ``proof`` stands on the last page and only there; a listing whose pages end without it, or that
+    raises on the way, is incomplete, and says nothing of what it did not show.
+    """
+
+    items: tuple[Item, ...] = ()
+    absent: tuple[ItemId, ...] = ()
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Pages, to be read once; or ``unchanged`` since the token that was given, and no pages."""
+
+    pages: Iterable[Page] = ()
+    unchanged: bool = False
+
+
+class Guard(StrEnum):
+    """How a provider protects a write against what came between: the class the protocol follows."""
+
+    A = "A"
+    """Compare-and-swap on create, update and delete."""
+    B = "B"
+    """Compare-and-swap on create and update; deletes are unguarded."""
+    C = "C"
+    """No compare-and-swap, but every write returns its version and old versions are kept."""
+    D = "D"
+    """Nothing: read, compare, write, with a window in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern that must not be found, and the sentence that says why."""
+
+    forbidden: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a text may be: length in UTF-8 bytes, a pattern all of it must match, what it must not hold."""
+
+    min_bytes: int = 0
+    max_bytes: int | None = None
+    pattern: str | None = None
+    pattern_reason: str = ""
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What an adapter declares, as data, that its provider can do; the engine reads nothing else.
+
+    The contract suite of `ecs_sync.testing` holds every field against the adapter's behaviour.
+    """
+
+    guard: Guard
+    ids: Limits = Limits()
+    values: Limits = Limits()
+    text_values: bool = False
+    """Values are text: bytes that are not UTF-8 are refused."""
+    holds_secrets: bool = False
+    """The place is made for secrets."""
+    keeps_versions: bool = False
+    """What is overwritten or deleted can be had back from the provider."""
+    batch: int = 1
+    """The most writes that one `Adapter.write` takes."""
+    batch_bytes: int | None = None
+    """The most bytes, all ids and values together, that one `Adapter.write` takes."""
+    atomic_batch: bool = False
+    """A batch is applied whole or not at all."""
+    reads: int = 1
+    """The most ids that one `Adapter.get` takes in one call to the provider."""
+    ordered_listing: bool = False
+    """Listings come in the byte order of ids."""
+    values_in_listing: bool = True
+    """Listings carry values; otherwise only what moved is read by `Adapter.get`."""
+    current_listing: bool = True
+    """A listing shows every write that was acknowledged before it began."""
+    current_reads: bool = True
+    """A point read shows every write that was acknowledged before it began."""
+    ordered_revisions: bool = False
+    """Revisions are decimal numbers that rise with each write of an item."""
+    change_times: bool = False
+    """Items carry the provider's change time."""
+    unchanged: bool = False
+    """``list(place, since)`` can answer "unchanged since"."""
+    watch: bool = False
+    history: bool = False
+    managed_attributes: frozenset[str] = frozenset()
+    """Attributes that a write sets; all others survive it."""
+    concurrency: int = 8
+    """Calls in flight at once per connection, unless the configuration says otherwise."""
+    rate: float | None = None
+    """Calls in a second per connection, unless the configuration says otherwise."""
+    write_rate: float | None = None
+    """Writing calls in a second per connection, where the provider counts them by themselves."""
+
+
+class Place(Protocol):
+    """Where at a connection. A frozen dataclass: its fields are what the configuration may say."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The place that the short spelling in a configuration means. Raises ValueError."""
+        ...
+
+    @property
+    def root(self) -> str:
+        """The text that the ids of all items of this place begin with, or the id of its one item."""
+        ...
+
+    def overlaps(self, other: Self) -> bool:
+        """Could an item lie in both?"""
+        ...
+
+    def __str__(self) -> str:
+        """Canonical text: equal places, and only they, have equal texts."""
+        ...
+
+
+class Adapter(Protocol):
+    """One provider. Built as ``SomeAdapter(options)`` with an instance of its ``Options``."""
+
+    Options: ClassVar[type]
+    Place: ClassVar[type]
+
+    @property
+    def features(self) -> Features: ...
+
+    def list(self, place: Any, since: Token | None) -> Listing:
+        """All items of ``place``, in pages. The pages raise `AdapterError` where they cannot go on."""
+        ...
+
+    def get(self, ids: Sequence[ItemId]) -> Listing:
+        """Point reads: each id is found, absent, or found unreadable. Attributes come along."""
+        ...
+
+    def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Carries out at most ``features.batch`` writes; one outcome for each, in their order.
+
+        Raises `Unavailable` or `Throttled` where nothing was applied, `Unacknowledged` where that is
+        not known of any of them, `Denied` where the credential may not.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsHistory(Protocol):
+    """The optional ability ``features.history``, which class C must have."""
+
+    def history(self, id: ItemId, after: Revision | None) -> Listing:
+        """The versions of one item that came after a revision, oldest first, with values."""
+        ...
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """The optional ability ``features.watch``."""
+
+    def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
+        """Waits at most ``timeout`` seconds; True when something at the place may have moved."""
+        ...
+
+
+def option(help: str, *, default: Any = dataclasses.MISSING, secret: bool = False) -> Any:
+    """A field of an adapter's or mapping's ``Options`` or ``Place``, with what its users read of it.
+
+    A secret option takes only ``env:NAME`` or ``file:PATH`` in a configuration, and is never shown:
+    declare it last and it is left out of the dataclass's repr.
+    """
+    described: Mapping[str, Any] = {"help": help, "secret": secret}
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=described, repr=not secret)
+    return dataclasses.field(default=default, metadata=described, repr=not secret)
