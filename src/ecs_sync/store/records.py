@@ -99,7 +99,8 @@ class Seen(NamedTuple):
     """The last complete observation of a key that is not in step.
 
     ``fingerprint`` is None where the key was absent at the place, or could not be read; then
-    ``unseen`` says why.
+    ``unseen`` says why. ``lost_to`` is the store's version that this value lost a conflict against, at a
+    place that is not written.
     """
 
     key: str
@@ -109,6 +110,7 @@ class Seen(NamedTuple):
     fingerprint: Fingerprint | None
     unseen: str | None
     since: datetime
+    lost_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
