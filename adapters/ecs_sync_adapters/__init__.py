@@ -1,0 +1,1 @@
+"""One module a provider. SDKs are imported here and nowhere else."""

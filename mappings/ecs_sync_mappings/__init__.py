@@ -1,0 +1,1 @@
+"""One module a translation between items and entries; pure, no I/O."""
