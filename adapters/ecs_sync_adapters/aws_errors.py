@@ -1,0 +1,187 @@
+"""What went wrong in a call to AWS, as a value: by what it means for the caller, never quoting the request.
+
+AWS quotes parameter values in some of its messages, and so do the SDK's own. A failure therefore carries
+the error's code and a sentence of ours; AWS's text comes along only where a permission is missing, because
+that one names the principal, the action and the resource, and nothing else helps as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
+
+from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
+from ecs_sync_adapters.aws_session import unlogged
+
+
+class Kind(StrEnum):
+    """What a failure means for what was asked."""
+
+    REFUSED = "refused"
+    """Answered: this request will not be taken as it is. Nothing was applied."""
+    DENIED = "denied"
+    """Answered: this principal may not do this here. Nothing was applied; another name may be allowed."""
+    IDENTITY = "identity"
+    """There is no usable credential. Nothing was applied, and nothing else will be."""
+    THROTTLED = "throttled"
+    """Answered: slow down. Nothing was applied."""
+    UNSENT = "unsent"
+    """The request never left. Nothing was applied."""
+    UNANSWERED = "unanswered"
+    """Sent, and no answer that tells what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed call. ``reason`` is a sentence fit for people and never holds a value."""
+
+    kind: Kind
+    code: str
+    reason: str
+    retry_after: float | None = None
+    missing_type: bool = False
+    """SSM asked for the type of a new parameter: what was to be updated is not there."""
+
+
+def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
+    """The answer of one SDK call, or its failure. The SDK's exception, which may quote a value, ends here."""
+    try:
+        with unlogged():
+            return operation(**request)
+    except sdk.ClientError as error:
+        return _answered(error, operation.__name__)
+    except (*_IDENTITY,) as error:
+        return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {_NO_CREDENTIAL}")
+    except (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError) as error:
+        return Failure(Kind.UNSENT, type(error).__name__, "AWS is not reachable: check endpoint and region")
+    except sdk.ParamValidationError:
+        return Failure(Kind.REFUSED, "ParamValidation", _REFUSED["ValidationException"])
+    except (sdk.BotoCoreError, ResponseParserError) as error:
+        name = type(error).__name__
+        return Failure(Kind.UNANSWERED, name, f"no usable answer from AWS ({name})")
+
+
+def reading_error(failure: Failure, doing: str) -> AdapterError:
+    """The exception for a failed call that changes nothing."""
+    text = f"{doing}: {failure.reason}"
+    match failure.kind:
+        case Kind.REFUSED:
+            return Rejected(text)
+        case Kind.DENIED | Kind.IDENTITY:
+            return Denied(text)
+        case Kind.THROTTLED:
+            return Throttled(text, failure.retry_after)
+        case Kind.UNSENT | Kind.UNANSWERED:
+            return Unavailable(text)
+
+
+def writing_error(failure: Failure, doing: str) -> AdapterError:
+    """The exception for a failed call that may have changed something."""
+    if failure.kind is Kind.UNANSWERED:
+        return Unacknowledged(f"{doing}: {failure.reason}")
+    return reading_error(failure, doing)
+
+
+def _answered(error: sdk.ClientError, operation: str) -> Failure:
+    answer: Mapping[str, Any] = error.response
+    code = str(answer.get("Error", {}).get("Code", ""))
+    text = str(answer.get("Error", {}).get("Message", ""))
+    about: Mapping[str, Any] = answer.get("ResponseMetadata", {})
+    status = int(about.get("HTTPStatusCode", 0))
+    asked = error.operation_name.replace("_", "").lower() == operation.replace("_", "").lower()
+    if code in _THROTTLING or status == 429:
+        wait = _retry_after(about.get("HTTPHeaders", {}))
+        return Failure(Kind.THROTTLED, code, f"AWS asks to slow down ({code})", wait)
+    if status >= 500:
+        # A 5xx of another operation is one of the credential chain: ours was never sent.
+        kind = Kind.UNANSWERED if asked else Kind.UNSENT
+        return Failure(kind, code, f"AWS failed with status {status} in {error.operation_name}")
+    if code in _STALE_CREDENTIAL or not asked:
+        return Failure(Kind.IDENTITY, code, f"the credential is not accepted ({code}): {_STALE}")
+    if code in _DENYING or status == 403:
+        return Failure(Kind.DENIED, code, f"{code}: {' '.join(text.split())[:400]}")
+    reason = _REFUSED.get(code, f"AWS refused the request ({code or status})")
+    missing = code == "ValidationException" and "type is required" in text
+    return Failure(Kind.REFUSED, code, reason, missing_type=missing)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that AWS asks to wait: ``Retry-After`` in seconds, ``x-amz-retry-after`` in milliseconds."""
+    for name, unit in (("retry-after", 1.0), ("x-amz-retry-after", 0.001)):
+        try:
+            return float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+_NO_CREDENTIAL = (
+    "the chain that 'credential' names gave none. Log in again, or check profile, role and token file"
+)
+_STALE = "log in again or renew the keys, and check the machine's clock"
+
+_IDENTITY: tuple[type[Exception], ...] = (
+    sdk.NoCredentialsError,
+    sdk.PartialCredentialsError,
+    sdk.CredentialRetrievalError,
+    sdk.TokenRetrievalError,
+    sdk.NoAuthTokenError,
+    sdk.SSOError,
+    sdk.ProfileNotFound,
+    sdk.ConfigNotFound,
+    sdk.ConfigParseError,
+    sdk.InvalidConfigError,
+    sdk.UnknownCredentialError,
+    sdk.MetadataRetrievalError,
+    sdk.RefreshWithMFAUnsupportedError,
+)
+_THROTTLING = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        # Two writers of one parameter at a time; the SDK does not retry it, and nothing was applied.
+        "TooManyUpdates",
+    }
+)
+_STALE_CREDENTIAL = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+    }
+)
+_DENYING = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired"})
+_REFUSED = {
+    "ValidationException": (
+        "SSM does not take the request: look at the value's size for its tier, that it is not empty and "
+        "holds no '{{', and at the name"
+    ),
+    "HierarchyTypeMismatchException": (
+        "SSM cannot change a parameter's type: delete it, wait 30 seconds, and let it be created again"
+    ),
+    "HierarchyLevelLimitExceededException": "the name has more than 15 levels",
+    "InvalidAllowedPatternException": "the allowed pattern is not a regular expression SSM takes",
+    "InvalidKeyId": "the KMS key is missing, disabled or not usable: check kms_key and the key's policy",
+    "ParameterLimitExceeded": "this account and region hold no more parameters: raise the quota or the tier",
+    "ParameterMaxVersionLimitExceeded": (
+        "its oldest version carries a label, so SSM keeps no further one: move the label to a newer version"
+    ),
+    "ParameterPatternMismatchException": "the value does not match the parameter's allowed pattern",
+    "UnsupportedParameterType": "SSM does not know the parameter's type",
+}

@@ -1,0 +1,235 @@
+"""AWS Systems Manager Parameter Store: the adapter ``aws-ssm``. One parameter is one item.
+
+A listing costs one call for fifty parameters and shows no values; what moved is read ten a call. Updates
+are unconditional (class C): the version that SSM echoes tells what was replaced, and its history still has
+it. Deletes are unconditional and take the history with them; `docs/providers/aws-ssm.md` has the window.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Self
+
+from ecs_sync.adapter import (
+    Attributes,
+    Features,
+    Guard,
+    ItemId,
+    Limits,
+    Listing,
+    Outcome,
+    Revision,
+    Rule,
+    Token,
+    Write,
+    option,
+)
+from ecs_sync.errors import ConfigError
+from ecs_sync_adapters.aws_errors import Failure, call, reading_error
+from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
+from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, found, listed, tags, untagged, versions
+from ecs_sync_adapters.aws_ssm_write import ADVANCED_BYTES, STANDARD_BYTES, Creation, Secure, Tier, carry_out
+
+_SEGMENT = "[A-Za-z0-9_.-]+"
+_MAX_DEPTH = 15
+_MAX_NAME_WITH_ARN = 1011
+
+
+@dataclass(frozen=True, slots=True)
+class SsmOptions:
+    """How to reach a Parameter Store."""
+
+    region: str = option("The AWS region, such as eu-west-1")
+    credential: CredentialName = option(  # noqa: RUF009
+        "Where the credential comes from: default (AWS's own chain), profile, explicit, assume-role, "
+        "web-identity; never from elsewhere",
+        default="default",
+    )
+    profile: str | None = option("The profile of ~/.aws/config for profile and assume-role", default=None)
+    role_arn: str | None = option("The role for assume-role and web-identity", default=None)
+    external_id: str | None = option("The external id that the role asks for", default=None)
+    session_name: str = option("The name of the role's session in CloudTrail", default="ecs-sync")
+    token_file: str | None = option("The token file for web-identity", default=None)
+    endpoint: str | None = option("Another address of SSM, such as that of a VPC endpoint", default=None)
+    sts_endpoint: str | None = option("Another address of STS", default=None)
+    tier: Tier = option(  # noqa: RUF009
+        "The tier of new parameters. An existing one keeps its own, unless a value over 4 KiB needs more",
+        default="Standard",
+    )
+    kms_key: str | None = option("The KMS key of new SecureStrings; default alias/aws/ssm", default=None)
+    secure: Secure = option(  # noqa: RUF009
+        "Which new parameters become SecureStrings: secrets, or all", default="secrets"
+    )
+    tags: bool = option("Read tags as attributes: costs a call a parameter", default=False)
+    connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
+    read_timeout: float = option("Seconds to wait for an answer", default=20.0)
+    concurrency: int = option("Calls in flight at once", default=8)
+    access_key_id: str | None = option("For explicit and assume-role", default=None, secret=True)
+    secret_access_key: str | None = option("For explicit and assume-role", default=None, secret=True)
+    session_token: str | None = option("For explicit and assume-role", default=None, secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SsmPlace:
+    """A path of the hierarchy with everything below it."""
+
+    path: str = option("The path with a slash at both ends, such as /acme/prod/payments/")
+
+    def __post_init__(self) -> None:
+        wanted = "/".join(("", *filter(None, self.path.split("/")), ""))
+        if not re.fullmatch(rf"/({_SEGMENT}/)*", wanted):
+            raise ValueError(f"{self.path!r} is no SSM path: use letters, digits, '.', '_', '-' and '/'")
+        if self.path != wanted:
+            raise ValueError(f"{self.path!r} is no SSM path: write {wanted!r}, with a slash at both ends")
+        if re.match("/(aws|ssm)", wanted, re.IGNORECASE):
+            raise ValueError(f"{self.path!r}: names that begin with 'aws' or 'ssm' are AWS's own")
+        if wanted.count("/") > _MAX_DEPTH:
+            raise ValueError(f"{self.path!r} leaves no room for a name: SSM has {_MAX_DEPTH} levels in all")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The place of its path. Raises ValueError, with the path that was probably meant."""
+        return cls(text)
+
+    @property
+    def root(self) -> str:
+        return self.path
+
+    def overlaps(self, other: SsmPlace) -> bool:
+        return self.path.startswith(other.path) or other.path.startswith(self.path)
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class SsmAdapter:
+    """Parameter Store in one region of one account, with one client that all threads share."""
+
+    Options: ClassVar[type] = SsmOptions
+    Place: ClassVar[type] = SsmPlace
+
+    def __init__(self, options: SsmOptions) -> None:
+        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
+        self._credential = Credential(
+            options.credential,
+            options.profile,
+            options.role_arn,
+            options.external_id,
+            options.session_name,
+            options.token_file,
+            options.access_key_id,
+            options.secret_access_key,
+            options.session_token,
+        )
+        if problems := [*_problems(options), *self._credential.problems()]:
+            raise ConfigError("aws-ssm: " + "; ".join(problems))
+        self._endpoint = Endpoint(
+            options.region,
+            options.endpoint,
+            options.sts_endpoint,
+            options.connect_timeout,
+            options.read_timeout,
+            options.concurrency,
+        )
+        self._creation = Creation(options.tier, options.kms_key, options.secure)
+        self._reads_tags = options.tags
+        self._features = _features(options)
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    @property
+    def features(self) -> Features:
+        return self._features
+
+    def list(self, place: SsmPlace, since: Token | None) -> Listing:
+        """Parameters under the path, without values. Never "unchanged since": SSM has no such mark."""
+        client = self._connected()
+        return Listing(listed(client, place.root, self._tagged(client)))
+
+    def get(self, ids: Sequence[ItemId]) -> Listing:
+        """Values, decrypted. What a policy or a KMS key denies is unreadable; the others are read."""
+        client = self._connected()
+        return Listing(found(client, ids, self._tagged(client)))
+
+    def history(self, id: ItemId, after: Revision | None) -> Listing:
+        """The versions after ``after``, oldest first, decrypted; no proof where SSM has lost some."""
+        return Listing(versions(self._connected(), id, after))
+
+    def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """A call for each put and one for all deletes, and one more where a put lacks its listing's
+        attributes. Raises only where nothing was applied, or nothing is known of any of them.
+        """
+        if len(writes) > self._features.batch:
+            raise ValueError(f"at most {self._features.batch} writes, not {len(writes)}")
+        return carry_out(self._connected(), self._creation, writes) if writes else []
+
+    def close(self) -> None:
+        """Closes the connections. The adapter connects again when it is used again."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                made = call(build_client, service="ssm", credential=self._credential, endpoint=self._endpoint)
+                if isinstance(made, Failure):
+                    raise reading_error(made, "connecting to SSM")
+                self._client = made
+            return self._client
+
+    def _tagged(self, client: Any) -> Callable[[ItemId], Attributes]:
+        return partial(tags, client) if self._reads_tags else untagged
+
+
+def _problems(options: SsmOptions) -> list[str]:
+    problems = []
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", options.region):
+        problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
+    for name in ("endpoint", "sts_endpoint"):
+        url = getattr(options, name)
+        if url is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", url):
+            problems.append(f"{name} is not a URL such as https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com")
+    for name in ("connect_timeout", "read_timeout", "concurrency"):
+        if getattr(options, name) <= 0:
+            problems.append(f"{name} must be more than 0")
+    return problems
+
+
+def _features(options: SsmOptions) -> Features:
+    """Limits are those of the model of PutParameter; rates are AWS's defaults for an account and region."""
+    partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(options.region.rpartition("-")[0][:6], "aws")
+    arn = f"arn:{partition}:ssm:{options.region}:123456789012:parameter"
+    return Features(
+        guard=Guard.C,
+        ids=Limits(
+            min_bytes=2,
+            max_bytes=_MAX_NAME_WITH_ARN - len(arn),
+            pattern=rf"(/{_SEGMENT}){{1,{_MAX_DEPTH}}}",
+            pattern_reason=f"SSM names are 1 to {_MAX_DEPTH} levels of letters, digits, '.', '_' and '-'",
+            rules=(Rule("^/(?i:aws|ssm)", "names that begin with 'aws' or 'ssm' are AWS's own"),),
+        ),
+        values=Limits(
+            min_bytes=1,
+            max_bytes=STANDARD_BYTES if options.tier == "Standard" else ADVANCED_BYTES,
+            rules=(Rule(r"\{\{", "SSM takes no value with '{{' in it"),),
+        ),
+        text_values=True,
+        holds_secrets=True,
+        # What is overwritten can be had back, what is deleted cannot: a delete takes all versions along.
+        keeps_versions=False,
+        batch=NAMES_A_CALL,
+        reads=NAMES_A_CALL,
+        values_in_listing=False,
+        ordered_revisions=True,
+        change_times=True,
+        history=True,
+        concurrency=options.concurrency,
+        rate=40.0,
+        write_rate=3.0,
+    )

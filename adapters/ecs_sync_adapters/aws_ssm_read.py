@@ -1,0 +1,166 @@
+"""How parameters are listed, read and looked up in their history. Every function here only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC
+from typing import Any
+
+from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync.errors import Unavailable
+from ecs_sync_adapters.aws_errors import Failure, Kind, call, reading_error
+
+NAMES_A_CALL = 10
+_DESCRIPTIONS_A_PAGE = 50
+_VERSIONS_A_PAGE = 50
+
+_ATTRIBUTES = {
+    "type": "Type",
+    "tier": "Tier",
+    "key-id": "KeyId",
+    "data-type": "DataType",
+    "description": "Description",
+    "allowed-pattern": "AllowedPattern",
+    "last-modified-user": "LastModifiedUser",
+}
+
+
+def listed(client: Any, root: str, tagged: Callable[[ItemId], Attributes]) -> Iterator[Page]:
+    """All parameters under ``root``, without values: fifty a call."""
+    path = {"Key": "Path", "Option": "Recursive", "Values": [root.rstrip("/") or "/"]}
+    described = _pages(
+        client.describe_parameters,
+        f"listing {root}",
+        ParameterFilters=[path],
+        MaxResults=_DESCRIPTIONS_A_PAGE,
+    )
+    for parameters in described:
+        mine = (parameter for parameter in parameters if parameter["Name"].startswith(root))
+        yield Page(tuple(_item(parameter, None, tagged(parameter["Name"])) for parameter in mine))
+    yield Page(proof=Proof())
+
+
+def described(client: Any, ids: Sequence[ItemId]) -> dict[ItemId, Item]:
+    """What is known of these parameters but their values, in one call; a missing one is not in it."""
+    if not ids:
+        return {}
+    names = {"Key": "Name", "Option": "Equals", "Values": list(ids)}
+    found = _pages(
+        client.describe_parameters,
+        "looking at what is to be updated",
+        ParameterFilters=[names],
+        MaxResults=_DESCRIPTIONS_A_PAGE,
+    )
+    return {parameter["Name"]: _item(parameter, None, ()) for page in found for parameter in page}
+
+
+def found(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attributes]) -> Iterator[Page]:
+    """Point reads with values decrypted, ten a call. What is denied by itself is unreadable by itself."""
+    for start in range(0, len(ids), NAMES_A_CALL):
+        yield _read(client, ids[start : start + NAMES_A_CALL], tagged)
+    yield Page(proof=Proof())
+
+
+def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
+    """The versions after ``after``, oldest first; without proof where SSM no longer has all of them.
+
+    SSM keeps 100 versions, and none of a parameter that was deleted: a gap, or numbers that begin anew,
+    is a history that is lost, and not one in which nothing happened.
+    """
+    kept: list[Any] = []
+    pages = _pages(
+        client.get_parameter_history,
+        f"reading the history of {id}",
+        Name=id,
+        WithDecryption=True,
+        MaxResults=_VERSIONS_A_PAGE,
+    )
+    for page in pages:
+        if page is _MISSING:
+            yield Page(absent=(id,), proof=Proof() if after is None else None)
+            return
+        kept += page
+    kept.sort(key=lambda parameter: int(parameter["Version"]))
+    last = int(after or 0)
+    newer = tuple(
+        _item(parameter, parameter.get("Value"), ()) for parameter in kept if int(parameter["Version"]) > last
+    )
+    numbers = [int(parameter["Version"]) for parameter in kept]
+    reaches = bool(numbers) and numbers[0] <= last + 1 and numbers[-1] >= last
+    yield Page(newer, proof=Proof() if reaches else None)
+
+
+def tags(client: Any, id: ItemId) -> Attributes:
+    """The tags of one parameter as attributes ``tag:NAME``: a call of its own."""
+    answer = call(client.list_tags_for_resource, ResourceType="Parameter", ResourceId=id)
+    if isinstance(answer, Failure):
+        raise reading_error(answer, f"reading the tags of {id}")
+    return attributes({f"tag:{tag['Key']}": tag["Value"] for tag in answer["TagList"]})
+
+
+def untagged(id: ItemId) -> Attributes:
+    """No tags: they survive every write by themselves, and reading them costs a call a parameter."""
+    return ()
+
+
+_MISSING: list[Any] = []
+
+
+def _pages(operation: Callable[..., Any], doing: str, **request: Any) -> Iterator[list[Any]]:
+    """Pages of a listing, by token alone: a short or empty page that has one is not the last.
+
+    Yields `_MISSING` and ends where the parameter is not there.
+    """
+    token: str | None = None
+    while True:
+        answer = call(operation, **request, **({"NextToken": token} if token else {}))
+        if isinstance(answer, Failure):
+            if answer.code == "ParameterNotFound":
+                yield _MISSING
+                return
+            raise reading_error(answer, doing)
+        yield answer.get("Parameters", [])
+        following = answer.get("NextToken")
+        if not following:
+            return
+        if following == token:
+            raise Unavailable(f"{doing}: SSM answers the same page token again and again")
+        token = following
+
+
+def _read(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attributes]) -> Page:
+    answer = call(client.get_parameters, Names=list(ids), WithDecryption=True)
+    if isinstance(answer, Failure):
+        if answer.kind not in (Kind.DENIED, Kind.REFUSED):
+            raise reading_error(
+                answer, f"reading {ids[0]}" + (f" and {len(ids) - 1} more" if ids[1:] else "")
+            )
+        if len(ids) == 1:
+            return Page((Item(ids[0], None, unreadable=answer.reason),))
+        # One denied name or key fails the whole call: asked one by one, only that one is unreadable.
+        pages = [_read(client, [id], tagged) for id in ids]
+        return Page(
+            tuple(item for page in pages for item in page.items),
+            tuple(id for page in pages for id in page.absent),
+        )
+    by_name = {parameter["Name"]: parameter for parameter in answer["Parameters"]}
+    missing = tuple(id for id in ids if id not in by_name and id in answer.get("InvalidParameters", ()))
+    items = []
+    for id in ids:
+        if id in by_name:
+            items.append(_item(by_name[id], by_name[id].get("Value"), tagged(id)))
+        elif id not in missing:
+            items.append(Item(id, None, unreadable="SSM's answer does not mention it"))
+    return Page(tuple(items), missing)
+
+
+def _item(parameter: Any, value: str | None, tagged: Attributes) -> Item:
+    told = {name: str(parameter[field]) for name, field in _ATTRIBUTES.items() if parameter.get(field)}
+    return Item(
+        id=parameter["Name"],
+        value=None if value is None else value.encode("utf-8"),
+        secret=parameter.get("Type") == "SecureString",
+        attributes=attributes((*told.items(), *tagged)),
+        revision=str(parameter["Version"]),
+        changed=parameter["LastModifiedDate"].astimezone(UTC),
+    )

@@ -1,0 +1,392 @@
+"""A local AWS: moto's Parameter Store and STS behind a guard that enforces what moto forgets.
+
+    with AwsServer() as aws:
+        aws.client().put_parameter(Name="/acme/mode", Value="on", Type="String")
+
+moto runs in this process, called without a second HTTP hop (measured: 760 puts a second so, 330 through its
+own threaded server), each server with an account of its own, so that servers do not see each other.
+Whatever goes wrong on the way to AWS can be ordered: an error, a lost acknowledgement, a request held back,
+a rate, a denied name, short and empty pages. From a shell: ``python -m ecs_sync_sandbox.aws --port 4566``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs
+
+import boto3
+from botocore.config import Config
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import Client
+
+from ecs_sync_sandbox.aws_guard import Fault, Known, refusal, resolved_tier
+
+_ACCOUNTS = itertools.count(100_000_000_001)
+_PAGED = {"DescribeParameters": 50, "GetParameterHistory": 50, "GetParametersByPath": 10}
+_PASSED = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token")
+_LONGEST_HOLD = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as the server saw it, without the parameter's value, and the status of its answer."""
+
+    operation: str
+    parameters: Mapping[str, Any]
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A request that is held back. It is carried out, late, once ``released`` is set."""
+
+    arrived: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class LoseAck:
+    """Carry the request out, then reset the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Do something just before the request is carried out."""
+
+    action: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class ShortPage:
+    """Answer a page of this many items at most, though there are more."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class SameToken:
+    """Answer a page whose NextToken is the one that was given."""
+
+
+Step = Fault | LoseAck | Hold | Before | ShortPage | SameToken
+
+
+@dataclass(slots=True)
+class _Bucket:
+    rate: float
+    tokens: float
+    at: float
+
+    def take(self, burst: float) -> bool:
+        now = time.monotonic()
+        self.tokens = min(burst, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def _faulty(fault: Fault) -> _Reply:
+    body = json.dumps({"__type": fault.code, "message": fault.message}).encode()
+    return _Reply(fault.status, body, (("Content-Type", "application/x-amz-json-1.1"), *fault.headers))
+
+
+class AwsServer:
+    """A context manager. ``port`` 0 takes a free one; nothing but the loopback address is bound."""
+
+    def __init__(self, port: int = 0, region: str = "eu-west-1") -> None:
+        self.region = region
+        self.requests: list[Request] = []
+        self._account = str(next(_ACCOUNTS))
+        self._moto = Client(DomainDispatcherApplication(create_backend_app))
+        self._lock = threading.RLock()
+        self._known: dict[str, Known] = {}
+        self._script: dict[str, deque[Step]] = defaultdict(deque)
+        self._denied: set[tuple[str, str]] = set()
+        self._limits: dict[str, tuple[_Bucket, float]] = {}
+        self._holds: list[Hold] = []
+        self._serial = itertools.count(1)
+        self._http = _listen(self, port)
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hold in self._holds:
+            hold.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def client(self, service: str = "ssm", **config: Any) -> Any:
+        """A boto3 client of this server, for edits from outside. It retries nothing."""
+        retries: Any = {"mode": "standard", "total_max_attempts": 1}
+        return boto3.Session().client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",  # noqa: S106
+            config=Config(retries=retries, **config),
+        )
+
+    def count(self, operation: str) -> int:
+        """How many requests of this operation came in so far."""
+        return sum(request.operation == operation for request in self.requests)
+
+    # -- what shall go wrong
+
+    def fail_next(
+        self,
+        operation: str,
+        code: str,
+        status: int = 400,
+        times: int = 1,
+        headers: Mapping[str, str] | None = None,
+        message: str = "on demand",
+    ) -> None:
+        """The next requests of this operation are answered with an error and not carried out."""
+        fault = Fault(code, message, status, tuple((headers or {}).items()))
+        self._script[operation].extend([fault] * times)
+
+    def lose_ack_next(self, operation: str, times: int = 1) -> None:
+        """The next requests are carried out, and their connection is reset instead of an answer."""
+        self._script[operation].extend([LoseAck()] * times)
+
+    def hold_next(self, operation: str) -> Hold:
+        """The next request waits until it is released, and is then carried out."""
+        hold = Hold()
+        self._holds.append(hold)
+        self._script[operation].append(hold)
+        return hold
+
+    def before_next(self, operation: str, action: Callable[[], object]) -> None:
+        """Runs ``action`` between the arrival of the next request and its carrying out."""
+        self._script[operation].append(Before(action))
+
+    def pass_next(self, operation: str, times: int = 1) -> None:
+        """Lets requests through, so that what is ordered after meets a later one."""
+        self._script[operation].extend([Before(lambda: None)] * times)
+
+    def short_pages_next(self, operation: str, sizes: Sequence[int]) -> None:
+        """The next pages of a listing hold at most so many items, zero included, and go on by a token."""
+        self._script[operation].extend(ShortPage(size) for size in sizes)
+
+    def same_token_next(self, operation: str, times: int = 1) -> None:
+        """The next pages answer with the token they were asked with: a listing that never ends."""
+        self._script[operation].extend([SameToken()] * times)
+
+    def deny(self, operation: str, name: str) -> None:
+        """From now on the operation is denied for a parameter, as a policy or a KMS key denies it."""
+        self._denied.add((operation, name))
+
+    def limit(self, operation: str, rate: float, burst: int) -> None:
+        """From now on the operation is throttled over ``rate`` calls a second after ``burst`` calls."""
+        self._limits[operation] = (_Bucket(rate, burst, time.monotonic()), burst)
+
+    # -- how a request is answered
+
+    def _answer(self, operation: str, body: bytes, headers: Mapping[str, str]) -> _Reply | None:
+        is_json = "json" in headers.get("content-type", "")
+        request: dict[str, Any] = json.loads(body or b"{}") if is_json else {}
+        reply, kept = self._scripted(operation, request, body, headers)
+        shown = {name: value for name, value in request.items() if name != "Value"}
+        self.requests.append(Request(operation, shown, reply.status))
+        return reply if kept else None
+
+    def _scripted(
+        self, operation: str, request: dict[str, Any], body: bytes, headers: Mapping[str, str]
+    ) -> tuple[_Reply, bool]:
+        """The reply, and whether the client gets to see it."""
+        if fault := self._standing_fault(operation, request):
+            return _faulty(fault), True
+        with self._lock:
+            step = self._script[operation].popleft() if self._script[operation] else None
+        size, token = None, None
+        match step:
+            case Fault():
+                return _faulty(step), True
+            case Hold():
+                step.arrived.set()
+                step.released.wait(_LONGEST_HOLD)
+            case Before():
+                step.action()
+            case ShortPage():
+                size = step.size
+            case SameToken():
+                token = request.get("NextToken", "0.0")
+            case LoseAck() | None:
+                pass
+        reply = self._carry_out(operation, request, body, headers, size, token)
+        if isinstance(step, Hold):
+            step.done.set()
+        return reply, not isinstance(step, LoseAck)
+
+    def _standing_fault(self, operation: str, request: Mapping[str, Any]) -> Fault | None:
+        names = request.get("Names") or [request.get("Name")]
+        for name in names:
+            if (operation, name) in self._denied:
+                return Fault("AccessDeniedException", f"not authorized to perform ssm:{operation} on {name}")
+        with self._lock:
+            if operation in self._limits:
+                bucket, burst = self._limits[operation]
+                if not bucket.take(burst):
+                    return Fault("ThrottlingException", "Rate exceeded")
+        return None
+
+    def _carry_out(
+        self,
+        operation: str,
+        request: dict[str, Any],
+        body: bytes,
+        headers: Mapping[str, str],
+        size: int | None,
+        token: str | None,
+    ) -> _Reply:
+        with self._lock:
+            if fault := refusal(operation, request, self._known, self.region):
+                return _faulty(fault)
+            if operation in _PAGED:
+                return self._page(operation, request, headers, size, token)
+            if operation == "PutParameter":
+                existing = self._known.get(request["Name"])
+                request = {**request, "Tier": resolved_tier(request, existing)}
+                body = json.dumps(request).encode()
+            reply = self._ask_moto(body, headers)
+            if reply.status == 200:
+                self._learn(operation, request, json.loads(reply.body) if request else {})
+            return reply
+
+    def _learn(self, operation: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        if operation == "PutParameter":
+            old = self._known.get(request["Name"])
+            self._known[request["Name"]] = Known(
+                request.get("Type") or (old.type if old else ""),
+                answer["Tier"],
+                request.get("AllowedPattern") or (old.allowed_pattern if old else ""),
+            )
+        elif operation in ("DeleteParameter", "DeleteParameters"):
+            for name in request.get("Names") or [request.get("Name")]:
+                self._known.pop(name, None)
+
+    def _ask_moto(self, body: bytes, headers: Mapping[str, str]) -> _Reply:
+        passed = {name: headers[name] for name in _PASSED if name in headers}
+        passed["x-moto-account-id"] = self._account
+        response = self._moto.post("/", data=body, headers=passed)
+        kind = response.headers.get("Content-Type", "application/x-amz-json-1.1")
+        return _Reply(response.status_code, response.get_data(), (("Content-Type", kind),))
+
+    def _page(
+        self,
+        operation: str,
+        request: dict[str, Any],
+        headers: Mapping[str, str],
+        size: int | None,
+        token: str | None,
+    ) -> _Reply:
+        """One page of at most MaxResults items; moto always answers ten descriptions, SSM up to 50."""
+        start = int(str(request.get("NextToken") or "0.0").partition(".")[0])
+        wanted = min(
+            request.get("MaxResults", _PAGED[operation]), _PAGED[operation] if size is None else size
+        )
+        found: list[Any] = []
+        more = True
+        while more and len(found) <= wanted:
+            asked = {**request, "NextToken": str(start + len(found)), "MaxResults": _PAGED[operation]}
+            reply = self._ask_moto(json.dumps(asked).encode(), headers)
+            if reply.status != 200:
+                return reply
+            answer = json.loads(reply.body)
+            found += answer["Parameters"]
+            more = bool(answer.get("NextToken"))
+        page: dict[str, Any] = {"Parameters": found[:wanted]}
+        if len(found) > wanted:
+            page["NextToken"] = f"{start + wanted}.{next(self._serial)}"
+        if token is not None:
+            page["NextToken"] = token
+        return _Reply(200, json.dumps(page).encode(), (("Content-Type", "application/x-amz-json-1.1"),))
+
+
+def _listen(aws: AwsServer, port: int) -> ThreadingHTTPServer:
+    class Exchange(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = 65536
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            operation = headers.get("x-amz-target", "").rpartition(".")[2]
+            if not operation:
+                operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+            reply = aws._answer(operation, body, headers)
+            if reply is None:
+                _reset(self.connection)
+                self.close_connection = True
+                return
+            with contextlib.suppress(ConnectionError):
+                self.send_response_only(reply.status)
+                for name, value in reply.headers:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+                self.wfile.flush()
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Exchange, bind_and_activate=False)
+    server.daemon_threads = True
+    server.request_queue_size = 128
+    server.server_bind()
+    server.server_activate()
+    return server
+
+
+def _reset(connection: socket.socket) -> None:
+    """Closes with RST, so that the client sees the loss at once and not as an orderly end."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until it is interrupted or terminated; the first line on stdout is the URL."""
+    parser = argparse.ArgumentParser(prog="python -m ecs_sync_sandbox.aws", description="a local SSM and STS")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument("--region", default="eu-west-1")
+    options = parser.parse_args(arguments)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with AwsServer(options.port, options.region) as aws:
+        sys.stdout.write(f"{aws.url}\n")
+        sys.stdout.flush()
+        stopped.wait()
+
+
+if __name__ == "__main__":
+    main()
