@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
 from typing import Any
@@ -14,6 +15,7 @@ NAMES_A_CALL = 10
 _DESCRIPTIONS_A_PAGE = 50
 _VERSIONS_A_PAGE = 50
 
+_NAME = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _ATTRIBUTES = {
     "type": "Type",
     "tier": "Tier",
@@ -55,10 +57,14 @@ def described(client: Any, ids: Sequence[ItemId]) -> dict[ItemId, Item]:
 
 
 def found(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attributes]) -> Iterator[Page]:
-    """Point reads with values decrypted, ten a call. What is denied by itself is unreadable by itself."""
-    for start in range(0, len(ids), NAMES_A_CALL):
-        yield _read(client, ids[start : start + NAMES_A_CALL], tagged)
-    yield Page(proof=Proof())
+    """Point reads with values decrypted, ten a call. What is denied by itself is unreadable by itself.
+
+    What is no name of a parameter is absent without a question: ``name:3`` would ask for a version.
+    """
+    names = [id for id in ids if _NAME.fullmatch(id)]
+    for start in range(0, len(names), NAMES_A_CALL):
+        yield _read(client, names[start : start + NAMES_A_CALL], tagged)
+    yield Page(absent=tuple(id for id in ids if not _NAME.fullmatch(id)), proof=Proof())
 
 
 def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:

@@ -146,15 +146,7 @@ class AwsServer:
 
     def client(self, service: str = "ssm", **config: Any) -> Any:
         """A boto3 client of this server, for edits from outside. It retries nothing."""
-        retries: Any = {"mode": "standard", "total_max_attempts": 1}
-        return boto3.Session().client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.url,
-            region_name=self.region,
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",  # noqa: S106
-            config=Config(retries=retries, **config),
-        )
+        return client_of(self.url, self.region, service, **config)
 
     def count(self, operation: str) -> int:
         """How many requests of this operation came in so far."""
@@ -331,6 +323,19 @@ class AwsServer:
         if token is not None:
             page["NextToken"] = token
         return _Reply(200, json.dumps(page).encode(), (("Content-Type", "application/x-amz-json-1.1"),))
+
+
+def client_of(url: str, region: str = "eu-west-1", service: str = "ssm", **config: Any) -> Any:
+    """A boto3 client of the sandbox at ``url``, with credentials that only a sandbox takes."""
+    retries: Any = {"mode": "standard", "total_max_attempts": 1}
+    return boto3.Session().client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106
+        config=Config(retries=retries, **config),
+    )
 
 
 def _listen(aws: AwsServer, port: int) -> ThreadingHTTPServer:
