@@ -1,0 +1,305 @@
+"""One item holds many entries: a YAML or JSON file, a JSON secret, an ``.env``, an ``.ini``.
+
+A document is edited at the spans of its values, so what nobody changed stays byte for byte: comments,
+order, quotes, newlines, other documents, keys outside ``root``. Every edited text is parsed again, and
+one whose values are not exactly the old ones with the change is refused before it leaves here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, Literal
+
+from ecs_sync.adapter import Item, ItemId, option
+from ecs_sync.errors import ConfigError, MappingError
+from ecs_sync.mapping import Refusal
+from ecs_sync.model import Entry, Key, Scope, Type, Value
+
+from .formats import FORMATS, format_of
+from .formats.leaves import Document, Edits, Format, Leaf, Lists, Path, Unparsable, View
+
+_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_REFERENCES = ("@secret:", "kv://")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOptions:
+    """How documents are read and written."""
+
+    format: Literal["auto", "json", "yaml", "toml", "env", "properties", "ini", "xml", "csv"] = option(
+        "The file format; auto goes by the name of the item.", default="auto"
+    )
+    lists: Literal["json", "indexed"] = option(
+        "json: a list is one JSON value. indexed: its elements are keys named 0, 1, 2.", default="json"
+    )
+    profile: str | None = option(
+        "Which document of a multi-document YAML: the one whose spring.config.activate.on-profile names"
+        " this profile. Without it, the first document that is for no profile.",
+        default=None,
+    )
+    prefix: Literal["none", "stem", "path"] = option(
+        "What of the file's name goes before each key: nothing, its stem, or all its path.", default="none"
+    )
+    into: str | None = option(
+        "The file, relative to the glob's folder, that takes a new key where prefix is none.", default=None
+    )
+    root: str | None = option("The key inside the document below which our keys lie.", default=None)
+    separator: str | None = option(
+        "What divides a name into the segments of a key, in env, properties and ini.", default=None
+    )
+    max_bytes: int = option("The longest document that is read, in bytes.", default=16 * 1024 * 1024)
+
+
+class DocumentMapping:
+    """Between one document and its entries.
+
+    A place is a glob where it offers ``single_item`` and that is None: then ``place.root`` is the
+    folder of the files, and ``place.suffix`` the end of their names. Of any other place,
+    ``single_item`` or else ``root`` is the id of the one item.
+
+    Integers, floats, booleans and lists are written to text-only formats (env, properties, ini, xml)
+    as their text and read back as strings: the image of the mapping. Text that begins with
+    ``@secret:`` or ``kv://`` is a reference. Metadata has no place in a document and is not written.
+    """
+
+    Options: ClassVar[type] = DocumentOptions
+
+    def __init__(self, options: DocumentOptions, place: Any, scope: Scope) -> None:
+        """Raises `ConfigError` where options contradict each other."""
+        del scope
+        self._options = options
+        self._view = View(Lists(options.lists), options.profile, options.separator)
+        self._place_root = str(place.root)
+        self._suffix = str(getattr(place, "suffix", ""))
+        self._single: ItemId | None = getattr(place, "single_item", self._place_root)
+        try:
+            self._root: Path = Key.parse(options.root).segments if options.root else ()
+        except ValueError as error:
+            raise ConfigError(f"option root of mapping document: {error}") from None
+        if options.profile is not None and options.format not in ("auto", "yaml"):
+            raise ConfigError(f"option profile of mapping document is for YAML, not for {options.format}")
+
+    @property
+    def single(self) -> bool:
+        return False
+
+    @property
+    def ordered(self) -> bool:
+        return False
+
+    def locate(self, key: Key) -> ItemId | Refusal:
+        """The item of this key; a refusal where no file of the place can hold it."""
+        if self._single is not None:
+            return self._checked(self._single, key)
+        names = key.segments
+        match self._options.prefix:
+            case "none" if self._options.into:
+                return self._place_root + self._options.into
+            case "none":
+                reason = "no file of the glob is named to take new keys; say into: FILE or prefix: stem"
+                return Refusal(reason, key)
+            case "stem" if len(names) > 1 and self._suffix and "/" not in names[0]:
+                return f"{self._place_root}{names[0]}{self._suffix}"
+            case "path" if self._suffix and (depth := self._file_depth(names)):
+                return self._place_root + "/".join(names[:depth])
+        reason = f"it does not begin with the {self._options.prefix} of a file of {self._place_root or '.'}"
+        return Refusal(reason, key)
+
+    def read(self, item: Item) -> Sequence[Entry | Refusal]:
+        """Raises `MappingError`, naming file, line and column, where the document cannot be parsed."""
+        if item.value is None:
+            raise MappingError(f"{item.id}: there is no value to read")
+        _, document = self._parsed(item.id, item.value)
+        return list(self._entries(item, document))
+
+    def write(self, id: ItemId, entries: Sequence[Entry], existing: Item | None) -> Item | None:
+        """The edited item. None where nothing of a document remains, not even a comment.
+
+        Raises `MappingError` with every reason where entries cannot be said in the document.
+        """
+        wanted = self._wanted(id, entries)
+        secret = any(entry.secret for entry in entries)
+        if existing is None or existing.value is None:
+            if not wanted:
+                return None
+            text = self._edited(id, self._format(id).EMPTY, wanted)
+            return Item(id, text.encode("utf-8"), secret=secret)
+        text, _ = self._parsed(id, existing.value)
+        edited = self._edited(id, text, wanted)
+        if edited == text:
+            return existing
+        if not wanted and edited.strip() == self._format(id).EMPTY.strip():
+            return None
+        raw = (_BOM if existing.value.startswith(_BOM) else b"") + edited.encode("utf-8")
+        return dataclasses.replace(
+            existing, value=raw, secret=existing.secret or secret, revision=None, changed=None
+        )
+
+    def _format(self, id: ItemId) -> Format:
+        name = self._options.format
+        if name == "auto":
+            found = format_of(id)
+            if found is None:
+                raise MappingError(f"{id}: its name does not tell its format; say format: in the mapping")
+            name = found  # type: ignore[assignment]
+        return FORMATS[name]
+
+    def _parsed(self, id: ItemId, raw: bytes) -> tuple[str, Document]:
+        if len(raw) > self._options.max_bytes:
+            raise MappingError(f"{id}: {len(raw)} bytes, over max_bytes {self._options.max_bytes}; raise it")
+        if raw.startswith(_WIDE_BOMS):
+            raise MappingError(f"{id}:1:1: UTF-16 is not read; save the file as UTF-8")
+        try:
+            text = raw.removeprefix(_BOM).decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            raise MappingError(f"{id}:{line}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+        return text, self._document(id, text)
+
+    def _document(self, id: ItemId, text: str) -> Document:
+        try:
+            return self._format(id).parse(text, self._view)
+        except Unparsable as error:
+            line, column = error.position(text)
+            raise MappingError(f"{id}:{line}:{column}: {error.reason}") from None
+
+    def _entries(self, item: Item, document: Document) -> Iterator[Entry | Refusal]:
+        try:
+            before = self._prefix(item.id)
+        except ValueError as error:
+            yield Refusal(str(error), item=item.id)
+            return
+        told: set[Key] = set()
+        for leaf in document.leaves:
+            if leaf.path[: len(self._root)] != self._root:
+                continue
+            try:
+                key = Key.of(*before, *leaf.path[len(self._root) :])
+            except ValueError as error:
+                yield Refusal(f"{item.id}:{leaf.line}: {error}", item=item.id)
+                continue
+            if leaf.value is not None and len(leaf.path) > len(self._root):
+                yield Entry(key, _referenced(leaf.value), secret=item.secret)
+            elif key not in told and leaf.value is None:
+                told.add(key)
+                yield Refusal(f"{item.id}:{leaf.line}: {leaf.refusal}", key, item.id)
+
+    def _prefix(self, id: ItemId) -> Path:
+        """The segments that this file's name puts before its keys. Raises ValueError."""
+        relative = id.removeprefix(self._place_root) if self._single is None else PurePosixPath(id).name
+        match self._options.prefix:
+            case "none":
+                return ()
+            case "path":
+                names = tuple(relative.split("/"))
+                if self._single is None and self._file_depth(names) != len(names):
+                    raise ValueError(f"{id}: a folder of it is named like a file; rename it")
+                return names
+            case "stem":
+                if "/" in relative:
+                    raise ValueError(f"{id}: prefix: stem takes files of one folder; say prefix: path")
+                return (relative.removesuffix(self._suffix or PurePosixPath(relative).suffix),)
+
+    def _file_depth(self, names: Path) -> int:
+        """How many of these names lead to a file; 0 where none does."""
+        return next((n for n, name in enumerate(names, 1) if name.endswith(self._suffix)), 0)
+
+    def _checked(self, id: ItemId, key: Key) -> ItemId | Refusal:
+        before = self._prefix(id)
+        if key.segments[: len(before)] != before or len(key.segments) == len(before):
+            return Refusal(f"it does not begin with {'/'.join(before)!r}, the file's own prefix", key, id)
+        return id
+
+    def _wanted(self, id: ItemId, entries: Sequence[Entry]) -> dict[Path, Value]:
+        """The values to write, by path, each as it will read back. Raises `MappingError` with all reasons."""
+        problems: list[str] = []
+        wanted: dict[Path, Value] = {}
+        form = self._format(id)
+        before = self._prefix(id)
+        for entry in entries:
+            names = entry.key.segments
+            if names[: len(before)] != before or len(names) == len(before):
+                problems.append(f"{entry.key}: it does not begin with {'/'.join(before)!r}")
+                continue
+            try:
+                wanted[(*self._root, *names[len(before) :])] = form.image(_plain(entry.value))
+            except ValueError as error:
+                problems.append(f"{entry.key}: {error}")
+        if problems:
+            raise MappingError(f"{id}: " + "; ".join(problems))
+        return wanted
+
+    def _edited(self, id: ItemId, text: str, wanted: dict[Path, Value]) -> str:
+        document = self._document(id, text)
+        edits = self._edits(id, document, wanted)
+        if not (edits.replace or edits.remove or edits.add):
+            return text
+        try:
+            edited = document.edit(edits)
+        except ValueError as error:
+            raise MappingError(f"{id}: {error}") from None
+        after = _tally(self._document(id, edited).leaves)
+        if after != _expected(document.leaves, edits):
+            raise MappingError(
+                f"{id}: one of these edits would change more than its own value; make it by hand"
+            )
+        return edited
+
+    def _edits(self, id: ItemId, document: Document, wanted: dict[Path, Value]) -> Edits:
+        ours = {leaf.path: leaf for leaf in document.leaves if self._is_ours(leaf)}
+        blocked = sorted(path for path, leaf in ours.items() if leaf.value is None and path in wanted)
+        if blocked:
+            reasons = (f"{'/'.join(path)}: {ours[path].refusal}" for path in blocked)
+            raise MappingError(f"{id}: " + "; ".join(reasons))
+        add = {path: value for path, value in wanted.items() if path not in ours}
+        remove = {path for path, leaf in ours.items() if leaf.value is not None and path not in wanted}
+        if add:
+            remove |= {leaf.path for leaf in document.leaves if self._gives_way(leaf)}
+        replace = {
+            path: value for path, value in wanted.items() if path in ours and ours[path].value != value
+        }
+        return Edits(replace, frozenset(remove), add)
+
+    def _is_ours(self, leaf: Leaf) -> bool:
+        return len(leaf.path) > len(self._root) and leaf.path[: len(self._root)] == self._root
+
+    def _gives_way(self, leaf: Leaf) -> bool:
+        """Is it an empty value above our keys?"""
+        empty = leaf.value in (Value.null(), Value(Type.JSON, "{}"))
+        return empty and len(leaf.path) <= len(self._root) and self._root[: len(leaf.path)] == leaf.path
+
+
+def _referenced(value: Value) -> Value:
+    if value.type is Type.STRING and value.text.startswith(_REFERENCES):
+        return Value(Type.REFERENCE, value.text)
+    return value
+
+
+def _plain(value: Value) -> Value:
+    """A value as formats know it: a reference is text. Raises ValueError."""
+    match value.type:
+        case Type.REFERENCE if value.text.startswith(_REFERENCES):
+            return Value.string(value.text)
+        case Type.REFERENCE:
+            raise ValueError("a reference begins with @secret: or kv://")
+        case Type.STRING if value.text.startswith(_REFERENCES):
+            raise ValueError("text that begins with @secret: or kv:// reads back as a reference")
+        case _:
+            return value
+
+
+Tally = Counter[tuple[Path, Value | None]]
+
+
+def _tally(leaves: Sequence[Leaf]) -> Tally:
+    return Counter((leaf.path, leaf.value) for leaf in leaves)
+
+
+def _expected(leaves: Sequence[Leaf], edits: Edits) -> Tally:
+    kept = [leaf for leaf in leaves if leaf.path not in edits.replace and leaf.path not in edits.remove]
+    return _tally(kept) + Counter((*edits.replace.items(), *edits.add.items()))
