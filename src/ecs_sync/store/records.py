@@ -100,7 +100,7 @@ class Seen(NamedTuple):
 
     ``fingerprint`` is None where the key was absent at the place, or could not be read; then
     ``unseen`` says why. ``lost_to`` is the store's version that this value lost a conflict against, at a
-    place that is not written.
+    place that is not written. ``met`` says that the key is held since the link's first contact with it.
     """
 
     key: str
@@ -111,6 +111,7 @@ class Seen(NamedTuple):
     unseen: str | None
     since: datetime
     lost_to: int | None = None
+    met: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,3 +280,17 @@ class AuditRecord:
     details: str
     previous: bytes
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What `Store.verify_audit` found. ``broken`` is the number of the first record that is wrong.
+
+    ``records`` and ``checkpoints`` count what was checked before that.
+    """
+
+    ok: bool
+    records: int
+    checkpoints: int
+    broken: int | None = None
+    why: str = ""

@@ -1,0 +1,1 @@
+"""Alembic's migrations of the store. They ship with the package and run without an alembic.ini."""

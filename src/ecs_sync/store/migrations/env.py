@@ -1,0 +1,15 @@
+"""Runs the migrations on the connection and in the transaction that the store gives."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from ecs_sync.store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+    render_as_batch=True,
+)
+context.run_migrations()
