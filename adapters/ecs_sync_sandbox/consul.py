@@ -30,7 +30,7 @@ C21   empty segments in a path collapse                                         
 C22   1.21.5 refuses unusual key names on ``/v1/kv`` with 500                                 22822
 C23   a transaction refuses a key with a leading slash with 400                               23185
 C24   an unknown token is 403; so is a read or write of a key that it may not                 K
-C25   a recursive read leaves out what may not be read, and says so to a known token          K
+C25   a recursive read leaves out what may not be read, and says so to a known token only     K H
 C26   in a transaction a forbidden write is an error of its operation, a forbidden get        T
       is left out of the results
 C27   the token is read from the query, X-Consul-Token or a bearer token                      H
@@ -124,7 +124,7 @@ class Agent:
         beyond = _number(query.get("index", "0"))
         index, pairs = self.kv.wait(show, beyond, _duration(query.get("wait", "5m"))) if beyond else show()
         seen = [pair for pair in pairs if may(pair.key, "read")]
-        meta = _meta(index)
+        meta = (*_meta(index), ("X-Consul-Default-ACL-Policy", "allow" if self.acl is None else "deny"))
         if len(seen) < len(pairs) and _token(request):
             meta += (("X-Consul-Results-Filtered-By-ACLs", "true"),)
         if "keys" in query:

@@ -104,6 +104,7 @@ class HttpServer:
         self._faults: list[tuple[When, Fault]] = []
         self._hanging: list[threading.Event] = []
         self._lock = threading.Lock()
+        self._arrived = threading.Condition()
         self._listener = _Listener(port, respond, self._note, self._fault)
         if tls is not None:
             self._listener.socket = tls.wrap_socket(self._listener.socket, server_side=True)
@@ -138,12 +139,20 @@ class HttpServer:
         """The next answers stop after so many bytes of their body."""
         self._plan(Cut(after), times, when)
 
+    def await_requests(self, count: int, seconds: float = 30.0) -> None:
+        """Until ``requests`` holds so many. Raises TimeoutError."""
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: len(self.requests) >= count, seconds):
+                raise TimeoutError(f"{len(self.requests)} requests came, and not {count}")
+
     def _plan(self, fault: Fault, times: int, when: When) -> None:
         with self._lock:
             self._faults += [(when, fault)] * times
 
     def _note(self, request: Request) -> None:
-        self.requests.append(request)
+        with self._arrived:
+            self.requests.append(request)
+            self._arrived.notify_all()
 
     def _fault(self, request: Request) -> Fault | None:
         with self._lock:

@@ -1,0 +1,126 @@
+"""What a Consul connection and a place at it are configured with, and what follows for the engine."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from ecs_sync.adapter import Features, Guard, Limits, Rule, option
+
+VALUE_LIMIT = 512 * 1024
+"""Bytes of the largest value: ``kv_max_value_size``, unless the operator changed it."""
+BATCH_BYTES = 380_000
+"""Bytes of keys and values that surely fit into a transaction, whose JSON holds values in base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsulOptions:
+    """How to reach an agent, and with what."""
+
+    url: str = option("the agent, such as http://127.0.0.1:8500", default="http://127.0.0.1:8500")
+    datacenter: str | None = option("another datacenter than the agent's own", default=None)
+    consistency: Literal["consistent", "default"] = option(
+        "'consistent' has every read confirmed by the leader's peers; 'default' spares that round trip,"
+        " and may for a moment read from a leader that was voted out",
+        default="consistent",
+    )
+    timeout: float = option("seconds without a byte before an answer is given up", default=20.0)
+    key_grammar: Literal["strict", "any"] = option(
+        "'strict' writes only keys that every Consul version takes: letters, digits and , - _ . /",
+        default="strict",
+    )
+    operations: int = option("writes in one transaction; 64 is what every version takes", default=64)
+    concurrency: int = option("calls in flight at once, and connections kept open", default=8)
+    ca_file: str | None = option("the certificate authority that the agent's certificate is of", default=None)
+    token: str | None = option("the ACL token", default=None, secret=True)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("url: write it like http://127.0.0.1:8500 or https://consul.example:8501")
+        if parts.username is not None:
+            raise ValueError("url: holds a user name; a token belongs into the option 'token'")
+        if self.token is not None and not re.fullmatch(r"[\x21-\x7e]+", self.token):
+            raise ValueError("token: is empty, or holds a space, a line break or other than ASCII letters")
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise ValueError("timeout: must be a number of seconds above 0")
+        if not 1 <= self.operations <= 128:
+            raise ValueError("operations: Consul takes 64 in one transaction, 128 from version 1.14")
+        if self.concurrency < 1:
+            raise ValueError("concurrency: must be at least 1")
+
+
+_DOTS = Rule(r"(^|/)\.{1,2}(/|$)", "it has a '.' or '..' segment: clients and servers rewrite such paths")
+_EMPTY = Rule(r"//", "it has an empty segment: Consul collapses '//' in paths")
+_LEADING = Rule(r"^/", "it begins with '/': Consul's keys do not")
+_CONTROL = Rule(r"[\x00-\x1f\x7f]", "it holds a control character")
+_RULES = (_LEADING, _EMPTY, _DOTS, _CONTROL)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsulPlace:
+    """All keys below a folder. ``/`` alone is the whole store."""
+
+    prefix: str = option("the folder, ending in '/', such as acme/prod/payments/")
+
+    def __post_init__(self) -> None:
+        if not self.prefix:
+            raise ValueError("the place is empty; write '/' if the whole store is meant")
+        if self.prefix == "/":
+            return
+        if self.prefix.startswith("/"):
+            raise ValueError(f"a Consul key has no leading '/'; write {self.prefix.lstrip('/')!r}")
+        if not self.prefix.endswith("/"):
+            other, meant = self.prefix + "2/x", self.prefix + "/"
+            raise ValueError(f"{self.prefix!r} would also mean keys like {other!r}; write {meant!r}")
+        for rule in _RULES:
+            if re.search(rule.forbidden, self.prefix):
+                raise ValueError(f"the place {self.prefix!r} cannot be used: {rule.reason}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        return cls(text)
+
+    @property
+    def root(self) -> str:
+        return "" if self.prefix == "/" else self.prefix
+
+    def overlaps(self, other: Self) -> bool:
+        return self.root.startswith(other.root) or other.root.startswith(self.root)
+
+    def __str__(self) -> str:
+        return self.prefix
+
+
+def features(options: ConsulOptions) -> Features:
+    strict = options.key_grammar == "strict"
+    return Features(
+        guard=Guard.A,
+        ids=Limits(
+            min_bytes=1,
+            pattern=r"[A-Za-z0-9,_./-]+" if strict else None,
+            pattern_reason="only letters, digits and , - _ . / are taken by every Consul version",
+            rules=(
+                *_RULES,
+                Rule(r"\.\.", "it holds '..', which newer Consul versions refuse"),
+                Rule(r"/$", "it ends in '/', which is how Consul marks a folder"),
+                Rule(r"^ | $", "it begins or ends with a space, which newer Consul versions refuse"),
+            ),
+        ),
+        values=Limits(max_bytes=VALUE_LIMIT),
+        batch=options.operations,
+        batch_bytes=BATCH_BYTES,
+        atomic_batch=True,
+        reads=options.operations,
+        ordered_listing=True,
+        current_listing=options.consistency == "consistent",
+        current_reads=options.consistency == "consistent",
+        ordered_revisions=True,
+        unchanged=True,
+        watch=True,
+        managed_attributes=frozenset({"flags"}),
+        concurrency=options.concurrency,
+    )
