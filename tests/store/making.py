@@ -6,6 +6,7 @@ from ecs_sync.model import HAND_PRIORITY, Entry, Key, Rank, Scope, Value
 from ecs_sync.store import EntryChange, Store
 
 KEY = b"a fingerprint key of the tests.."
+SEALING_KEY = b"a sealing key of 32 bytes, 0001."
 SCOPE = Scope(tenant="acme", environment="prod")
 HAND = Rank(HAND_PRIORITY, "hand")
 
