@@ -16,6 +16,7 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -193,6 +194,7 @@ class Field:
     annotation: Any
 
 
+@lru_cache(maxsize=1024)
 def describe(cls: type) -> tuple[Field, ...]:
     """The fields of a dataclass in their order; help and secrecy come from `ecs_sync.adapter.option`."""
     hints = typing.get_type_hints(cls, include_extras=True)

@@ -1,0 +1,156 @@
+"""The store, the connections and the worker, read from their nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecs_sync.config.document import Findings, Node
+from ecs_sync.config.fields import read_fields
+from ecs_sync.config.secret import SecretSource, looks_like_source, source
+from ecs_sync.config.sections import ConnectionSection, PaceSection, StoreSection, WorkerSection
+from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig
+from ecs_sync.errors import ConfigError
+from ecs_sync.registry import AdapterType, Registry, describe
+
+RESERVED = ("adapter", "pace")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What every part of the reading needs."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    registry: Registry
+    found: Findings
+
+    def secrets(self, node: Node, names: Iterable[str]) -> dict[str, SecretSource]:
+        """The sources that these keys of a map name."""
+        sources: dict[str, SecretSource] = {}
+        for name in names:
+            child = node.map.get(name)
+            if child is None:
+                continue
+            if child.text is None:
+                self.found.add(child.at, f"must be env:NAME or file:PATH, not {child.kind}")
+                continue
+            try:
+                sources[name] = source(child.text, child.at, self.folder, self.environ)
+            except ValueError as error:
+                self.found.add(child.at, str(error))
+        return sources
+
+
+def check_name(name: str, node: Node, found: Findings) -> None:
+    """Names of connections, jobs and links go into ids, logs and files, so that they are plain."""
+    if not _NAME.fullmatch(name):
+        hint = "; braces need 'for_each'" if "{" in name else ""
+        found.add(node.key_at, f"{name!r} is not a name: use letters, digits, '.', '_' and '-'{hint}")
+
+
+def read_store(node: Node, reading: Reading) -> StoreConfig | None:
+    url = node.map.get("url")
+    given = read_fields(StoreSection, node, reading.folder, reading.found)
+    plain = url if url is not None and not looks_like_source(url.text or "") else None
+    secrets = reading.secrets(node, ["key"] if plain else ["key", "url"])
+    address: str | SecretSource | None = _address(plain, reading) if plain else secrets.get("url")
+    if address is None:
+        return None
+    return StoreConfig(address, secrets.get("key"), **given)
+
+
+def _address(node: Node, reading: Reading) -> str | None:
+    """A URL in the file: a known kind of database, without a password; SQLite's path made absolute."""
+    text = node.text
+    if text is None:
+        reading.found.add(node.at, f"must be a URL, not {node.kind}")
+        return None
+    kind = text.partition(":")[0]
+    if kind not in ("sqlite", "postgresql+psycopg"):
+        reading.found.add(node.at, "must begin with sqlite:/// or postgresql+psycopg://")
+        return None
+    if kind == "sqlite":
+        return _sqlite(text, node, reading)
+    try:
+        password = urlsplit(text).password
+    except ValueError:
+        reading.found.add(node.at, "is not a URL")
+        return None
+    if password or "password=" in text:
+        reading.found.add(node.at, "holds a password: put the whole URL in a variable and write env:NAME")
+        return None
+    return text
+
+
+def _sqlite(text: str, node: Node, reading: Reading) -> str | None:
+    path, mark, query = text.removeprefix("sqlite:///").partition("?")
+    if not text.startswith("sqlite:///") or path in ("", ":memory:"):
+        reading.found.add(node.at, "must name a file: sqlite:///FILE")
+        return None
+    return f"sqlite:///{reading.folder / path}{mark}{query}"
+
+
+def read_connections(node: Node, reading: Reading) -> dict[str, ConnectionConfig]:
+    """The connections by name; those with a problem are left out, and said."""
+    connections: dict[str, ConnectionConfig] = {}
+    for name, child in node.map.items():
+        check_name(name, child, reading.found)
+        connection = _connection(name, child, reading)
+        if connection is not None:
+            connections[name] = connection
+    return connections
+
+
+def _connection(name: str, node: Node, reading: Reading) -> ConnectionConfig | None:
+    given = read_fields(
+        ConnectionSection, node.only(RESERVED) if node.map else node, reading.folder, reading.found
+    )
+    pace = _pace(given["pace"], reading) if "pace" in given else PaceConfig()
+    if "adapter" not in given:
+        return None
+    try:
+        adapter = reading.registry.adapter(given["adapter"])
+    except ConfigError as error:
+        reading.found.add(node.map["adapter"].at, str(error))
+        return None
+    fields = describe(adapter.Options)
+    settings = _settings(adapter, node, reading)
+    secrets = reading.secrets(node, [field.name for field in fields if field.secret])
+    connection = ConnectionConfig(name, given["adapter"], settings, secrets, pace, adapter.Options)
+    if all(field.name in {**settings, **secrets} for field in fields if field.required):
+        _check_options(connection, node, reading)
+    return connection
+
+
+def _settings(adapter: AdapterType, node: Node, reading: Reading) -> dict[str, Any]:
+    """The options that are not secret."""
+    options = node.without(RESERVED)
+    return read_fields(adapter.Options, options, reading.folder, reading.found, also=RESERVED)
+
+
+def _check_options(connection: ConnectionConfig, node: Node, reading: Reading) -> None:
+    """What an adapter says of its options as a whole; only where its secrets are at hand already."""
+    if any(secret.problem() for secret in connection.secrets.values()):
+        return
+    try:
+        connection.options()
+    except ConfigError as error:
+        reading.found.add(node.at, str(error).partition(": ")[2])
+
+
+def _pace(node: Node, reading: Reading) -> PaceConfig:
+    given = read_fields(PaceSection, node, reading.folder, reading.found)
+    timeout = given.pop("timeout", None)
+    return PaceConfig(**given, timeout=timeout.total_seconds() if timeout else None)
+
+
+def read_worker(node: Node, reading: Reading) -> WorkerConfig:
+    given = read_fields(WorkerSection, node, reading.folder, reading.found)
+    seconds = {name: given.pop(name).total_seconds() for name in ("lease", "jitter") if name in given}
+    return replace(WorkerConfig(), **given, **seconds)

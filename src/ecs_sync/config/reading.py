@@ -1,0 +1,48 @@
+"""The story of reading a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecs_sync.config.connections import Reading, read_connections, read_store, read_worker
+from ecs_sync.config.document import Findings, Node, read_document
+from ecs_sync.config.fields import expect_map, read_fields
+from ecs_sync.config.jobs import Connected, read_jobs
+from ecs_sync.config.overlap import check_overlaps
+from ecs_sync.config.sections import FileSection
+from ecs_sync.config.values import Config, WorkerConfig
+from ecs_sync.registry import Registry
+
+
+def load(path: Path, *, environ: Mapping[str, str], registry: Registry | None = None) -> Config:
+    """The configuration in a file.
+
+    Raises `ConfigError` with every `Problem` at once. Secrets are not read: `ConnectionConfig.options`
+    does that when it is called, and `Config.missing_secrets` says which could not be.
+    """
+    found = Findings()
+    root = read_document(path, found)
+    reading = Reading(path.absolute().parent, environ, registry or Registry.from_entry_points(), found)
+    config = _config(path, root, reading) if root is not None else None
+    if found or config is None:
+        raise found.error(str(path))
+    return config
+
+
+def _config(path: Path, root: Node, reading: Reading) -> Config | None:
+    sections: dict[str, Node] = read_fields(FileSection, root, reading.folder, reading.found)
+    for name in ("connections", "jobs"):
+        if name in sections and sections[name].content is not None:
+            expect_map(sections[name], reading.found)
+    nothing = Node({}, root.at, root.at)
+    connections = sections.get("connections", nothing)
+    usable = read_connections(connections, reading)
+    connected = Connected(tuple(connections.map), usable)
+    placed = read_jobs(sections.get("jobs", nothing), connected, reading)
+    check_overlaps(placed, usable, reading.found)
+    store = read_store(sections["store"], reading) if "store" in sections else None
+    worker = read_worker(sections["worker"], reading) if "worker" in sections else WorkerConfig()
+    if store is None:
+        return None
+    return Config(path, store, usable, {each.job.name: each.job for each in placed}, worker)

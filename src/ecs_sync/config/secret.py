@@ -1,0 +1,116 @@
+"""Where a secret comes from. The configuration names the source and never holds the secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from ecs_sync.errors import ConfigError, Problem
+
+_ENV = re.compile(r"env:(\S*)")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST_BYTES = 1 << 20
+
+
+class From(StrEnum):
+    ENV = "env"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in the configuration file. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """A secret that is read when it is needed, and each time anew, so that a rotated one is seen.
+
+    ``name`` is the environment variable or the absolute path. Two sources are equal where they name
+    the same thing.
+    """
+
+    kind: From
+    name: str
+    where: Where = field(compare=False)
+    environ: Mapping[str, str] = field(compare=False, repr=False)
+
+    def read(self) -> str:
+        """The secret; a file's without its trailing line ends. Raises `ConfigError` naming the source."""
+        match self.kind:
+            case From.ENV:
+                secret = self.environ.get(self.name)
+                if secret is None:
+                    raise self._missing(f"environment variable {self.name} is not set")
+                if secret == "":
+                    raise self._missing(f"environment variable {self.name} is empty")
+                return secret
+            case From.FILE:
+                return self._read_file()
+
+    def problem(self) -> Problem | None:
+        """Why the secret cannot be read now, if it cannot."""
+        try:
+            self.read()
+        except ConfigError as error:
+            return error.problems[0]
+        return None
+
+    def _read_file(self) -> str:
+        try:
+            with Path(self.name).open("rb") as stream:
+                raw = stream.read(_MOST_BYTES + 1)
+        except OSError as error:
+            raise self._missing(f"file {self.name}: {error.strerror or 'cannot be read'}") from None
+        if len(raw) > _MOST_BYTES:
+            raise self._missing(f"file {self.name} is larger than 1 MiB: it is hardly a secret")
+        try:
+            secret = raw.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            secret = None
+        if secret is None:
+            raise self._missing(f"file {self.name} is not UTF-8 text")
+        if not secret:
+            raise self._missing(f"file {self.name} is empty")
+        return secret
+
+    def _missing(self, reason: str) -> ConfigError:
+        at = self.where
+        problem = Problem(at.file, at.line, at.column, at.path, reason)
+        return ConfigError(str(problem), (problem,))
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+def looks_like_source(text: str) -> bool:
+    """Is this text spelled like a secret's source, wherever it stands?"""
+    env = _ENV.fullmatch(text)
+    return bool(env and _NAME.fullmatch(env[1])) or text.startswith(("file:", "@secret:"))
+
+
+def source(text: str, where: Where, folder: Path, environ: Mapping[str, str]) -> SecretSource:
+    """The source of this spelling. Raises ValueError, which never quotes what may be the secret itself."""
+    if text.startswith(("@secret:", "kv://")):
+        raise ValueError("'@secret:' comes with references, which this version does not have: use env:NAME")
+    kind, colon, name = text.partition(":")
+    if not colon or kind not in ("env", "file"):
+        raise ValueError(
+            "a secret never stands in the configuration: write env:NAME or file:PATH, and if this "
+            "is a real one, replace it where it was issued"
+        )
+    if kind == From.FILE:
+        if not name:
+            raise ValueError("file: wants a path")
+        return SecretSource(From.FILE, str(folder / name), where, environ)
+    if not _NAME.fullmatch(name):
+        raise ValueError("env: wants the name of an environment variable: letters, digits and '_'")
+    return SecretSource(From.ENV, name, where, environ)

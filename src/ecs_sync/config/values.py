@@ -1,0 +1,140 @@
+"""What a configuration says, checked and resolved, as frozen values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from ecs_sync.config.secret import SecretSource
+from ecs_sync.errors import ConfigError, Problem
+from ecs_sync.limits import Limits
+from ecs_sync.model import HAND_PRIORITY, Scope
+from ecs_sync.policy import JobPolicy, LinkPolicy
+from ecs_sync.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The canonical store. Paths are absolute; ``source`` stands where the URL is kept elsewhere."""
+
+    url: str | SecretSource
+    key: SecretSource | None = None
+    fingerprint_key: Path | None = None
+    anchor: Path | None = None
+    priority: int = HAND_PRIORITY
+
+    def address(self) -> str:
+        """The URL, read from its source where it has one. May hold a password. Raises `ConfigError`."""
+        return self.url if isinstance(self.url, str) else self.url.read()
+
+
+@dataclass(frozen=True, slots=True)
+class PaceConfig:
+    """What the file says of a connection's pace; None leaves it to the adapter. ``timeout`` is in seconds."""
+
+    rate: float | None = None
+    write_rate: float | None = None
+    concurrency: int | None = None
+    retries: int | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionConfig:
+    """A configured provider. ``settings`` are the options that are given and not secret."""
+
+    name: str
+    adapter: str
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, SecretSource]
+    pace: PaceConfig
+    options_type: type = field(repr=False)
+
+    def options(self) -> Any:
+        """An instance of the adapter's ``Options``, its secrets read now. Raises `ConfigError`."""
+        secrets = {name: source.read() for name, source in self.secrets.items()}
+        try:
+            return self.options_type(**self.settings, **secrets)
+        except ValueError as error:
+            reason = str(error)
+            if any(secret in reason for secret in secrets.values()):
+                reason = "its secret options do not fit"
+            raise ConfigError(f"connection {self.name!r}: {reason}") from None
+
+    @property
+    def endpoint(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """What two connections to the same thing have in common: the adapter and all options not secret."""
+        defaults = {
+            option.name: option.default
+            for option in dataclasses.fields(self.options_type)
+            if not option.metadata.get("secret") and option.default is not dataclasses.MISSING
+        }
+        return self.adapter, tuple(sorted((k, repr(v)) for k, v in {**defaults, **self.settings}.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """One side of a job. ``place`` and ``mapping_options`` are instances of the declared types."""
+
+    name: str
+    connection: str
+    place: Any
+    mapping: str
+    mapping_options: Any
+    policy: LinkPolicy
+    select: Selection = Selection()
+    secrets: Literal["copy", "refuse"] = "refuse"
+    hard_deletes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobConfig:
+    """A scope, its links, and when they are brought into step.
+
+    ``secret`` are globs for `ecs_sync.selection.conceals`.
+    """
+
+    name: str
+    scope: Scope
+    links: tuple[LinkConfig, ...]
+    every: timedelta | None = None
+    cron: str | None = None
+    policy: JobPolicy = JobPolicy()
+    limits: Limits = Limits()
+    protected: tuple[Selection, ...] = ()
+    secret: tuple[str, ...] = ()
+    shared: bool = False
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """The daemon. ``lease`` and ``jitter`` are in seconds; ``health`` is (host, port)."""
+
+    lease: float = 15.0
+    jitter: float = 0.0
+    threads: int = 8
+    health: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole file."""
+
+    path: Path
+    store: StoreConfig
+    connections: Mapping[str, ConnectionConfig]
+    jobs: Mapping[str, JobConfig]
+    worker: WorkerConfig = WorkerConfig()
+
+    def missing_secrets(self) -> tuple[Problem, ...]:
+        """Every secret that cannot be read now, with the place in the file that names it."""
+        sources = [self.store.url, self.store.key]
+        for connection in self.connections.values():
+            sources.extend(connection.secrets.values())
+        problems = [source.problem() for source in sources if isinstance(source, SecretSource)]
+        return tuple(sorted(problem for problem in problems if problem is not None))
