@@ -1,0 +1,224 @@
+"""One look at a key: what every link shows of it, confirmed where a listing alone proves nothing.
+
+Values are read only for keys that moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ecs_sync.adapter import Item, ItemId
+from ecs_sync.diff import UNSEEN, Observed
+from ecs_sync.mapping import Refusal
+from ecs_sync.merge import Met, Moved
+from ecs_sync.model import Entry, Key
+from ecs_sync.observe import Observation
+from ecs_sync.protocol import Absorbed, Sight, absorb
+from ecs_sync.remote import Reading, Remote, Row
+from ecs_sync.store import Base, Operation, OwnWrite, Seen, Store, Target, Track
+
+
+@dataclass
+class Side:
+    """One link as a run finds it: its remote, its track and bases, and what was observed.
+
+    ``carried`` is the former track whose bases still hold where the link's place or selection was
+    edited; ``spent`` gathers own writes that need not be remembered any more.
+    """
+
+    remote: Remote
+    track: Track | None
+    carried: Track | None
+    observation: Observation
+    own_writes: dict[ItemId, list[OwnWrite]] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
+    left_behind: tuple[ItemId, ...] = ()
+    base_keys: int = 0
+    spent: list[str] = field(default_factory=list)
+    _readings: dict[ItemId, Reading] = field(default_factory=dict)
+
+    def bases(self, store: Store) -> Iterator[Base]:
+        if self.track is not None:
+            return store.bases(self.track.id)
+        if self.carried is not None:
+            return (base for base in store.bases(self.carried.id) if still_maps(self.remote, base))
+        return iter(())
+
+    @property
+    def first(self) -> bool:
+        return self.track is None or not self.track.established
+
+    def reading(self, item: Item) -> Reading:
+        if item.id not in self._readings:
+            if len(self._readings) > 64:
+                self._readings.clear()
+            self._readings[item.id] = self.remote.read(item)
+        return self._readings[item.id]
+
+    def item(self, id: ItemId) -> Item | None:
+        """The item as observed, or read again where it was not kept."""
+        kept = self.observation.kept.get(id)
+        return kept if kept is not None else self.remote.look([id]).get(id)
+
+
+def still_maps(remote: Remote, base: Base) -> bool:
+    """Does a key of a former track still belong to the same item of this link?"""
+    if not remote.selection.covers(base.key) or not base.item.startswith(remote.place.root):
+        return False
+    where = remote.mapping.locate(Key(base.key))
+    return where == base.item
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """One key on one link, looked at closely. ``entry`` is in the link's image, ``lifted`` canonical."""
+
+    side: Side
+    base: Base | None
+    row: Row | None
+    observed: Observed
+    entry: Entry | None = None
+    lifted: Entry | None = None
+    reason: str = ""
+    own: Target | None = None
+
+
+def look(sides: Sequence[Side], batch: Sequence[Moved]) -> dict[str, list[Looking]]:
+    """Looks closely at a batch of keys on every link."""
+    lookings: dict[str, list[Looking]] = {each.key: [] for each in batch}
+    for i, side in enumerate(sides):
+        confirmed = _confirmed(side, [(each.key, each.links[i]) for each in batch])
+        wanted = {
+            row.item
+            for each in batch
+            if (row := confirmed.get(each.key, each.links[i].row)) is not None
+            and _wants_value(side, each, each.links[i].base, row)
+            and row.item not in side.observation.kept
+        }
+        fetched = {id: item for id, item in side.remote.look(sorted(wanted)).items() if item is not None}
+        for each in batch:
+            met = each.links[i]
+            row = confirmed.get(each.key, met.row)
+            if row is not None and _wants_value(side, each, met.base, row):
+                looking = _look_closely(side, each.key, met.base, row, fetched)
+            else:
+                looking = _glance(side, each.key, met.base, row, each.key in confirmed)
+            lookings[each.key].append(looking)
+    return lookings
+
+
+def _confirmed(side: Side, met: Sequence[tuple[str, Met]]) -> dict[str, Row | None]:
+    """Point reads of what a listing alone does not prove: absences, and news where listings lag."""
+    lags = not side.remote.features.current_listing
+    doubtful: dict[str, ItemId] = {}
+    for key, (base, row) in met:
+        if side.observation.unchanged:
+            continue
+        if row is None and base is not None and _absence_wants_proof(side, base):
+            doubtful[key] = base.item
+        elif row is not None and lags and row.unseen is None and _shows_news(base, row):
+            doubtful[key] = row.item
+    seen = side.remote.look(sorted(set(doubtful.values())))
+    confirmed: dict[str, Row | None] = {}
+    for key, id in doubtful.items():
+        if id not in seen:
+            confirmed[key] = Row(key, None, id, None, None, "its point read was not answered")
+            continue
+        item = seen[id]
+        confirmed[key] = None
+        if item is not None:
+            side.observation.keep(item)
+            reading = side.reading(item)
+            rows = {row.key: row for row in side.remote.rows(item, reading)}
+            broken = next((r.reason for r in reading.refusals if r.key is None), None)
+            unread = Row(key, None, id, None, None, broken) if broken else None
+            confirmed[key] = rows.get(key, unread)
+    return confirmed
+
+
+def _shows_news(base: Base | None, row: Row) -> bool:
+    return base is None or row.fingerprint != base.fingerprint
+
+
+def _absence_wants_proof(side: Side, base: Base) -> bool:
+    """An entry missing from an item that was read is absent; an item missing from a listing may not be."""
+    observation = side.observation
+    return (
+        observation.complete
+        and base.item not in observation.listed
+        and base.item not in observation.unreadable
+    )
+
+
+def _wants_value(side: Side, each: Moved, base: Base | None, row: Row) -> bool:
+    """Only news is read; what is foreign, was seen before and is left alone anyway, is not read again."""
+    if row.unseen is not None or not _shows_news(base, row):
+        return False
+    policy = side.remote.policy
+    foreign = base is None and (each.desired is None or not each.desired.present)
+    seen = side.seen.get(each.key)
+    known = seen is not None and seen.fingerprint == row.fingerprint
+    return not (foreign and known and not policy.adopts and not policy.prune)
+
+
+def _glance(side: Side, key: str, base: Base | None, row: Row | None, confirmed: bool) -> Looking:
+    """A key whose value is not needed, or cannot be had."""
+    if row is None:
+        reason = "" if confirmed else _why_unseen(side, key, base)
+        observed: Observed = UNSEEN if reason else None
+        return Looking(side, base, None, observed, reason=reason, own=_own(side, key, base, None))
+    if row.unseen is not None:
+        return Looking(side, base, row, UNSEEN, reason=row.unseen)
+    return Looking(side, base, row, row.fingerprint, own=_own(side, key, base, row))
+
+
+def _look_closely(side: Side, key: str, base: Base | None, row: Row, fetched: dict[ItemId, Item]) -> Looking:
+    item = side.observation.kept.get(row.item) or fetched.get(row.item)
+    entries = side.reading(item).entries if item is not None else ()
+    entry = next((entry for entry in entries if entry.key.text == key), None)
+    if entry is None or side.remote.fingerprints.of(entry) != row.fingerprint:
+        return Looking(side, base, row, UNSEEN, reason="it moved while it was looked at")
+    return Looking(side, base, row, row.fingerprint, entry, own=_own(side, key, base, row))
+
+
+def _why_unseen(side: Side, key: str, base: Base | None) -> str:
+    observation = side.observation
+    where = base.item if base else side.remote.mapping.locate(Key(key))
+    if isinstance(where, Refusal):
+        return ""
+    if where in observation.unreadable:
+        return observation.unreadable[where]
+    if observation.complete or where in observation.listed:
+        return ""
+    return observation.reason or "the listing is incomplete"
+
+
+def _own(side: Side, key: str, base: Base | None, row: Row | None) -> Target | None:
+    """The own write that explains what is seen: it landed late, and nobody edited the place."""
+    id = row.item if row else base.item if base else None
+    explains: Target | None = None
+    for own in side.own_writes.get(id, ()) if id else ():
+        target = next((t for t in own.targets if t.key == key), None)
+        if target is None:
+            continue
+        verdict = absorb(
+            deletes=own.operation is Operation.DELETE,
+            guard=side.remote.features.guard,
+            sight=_sight(own, target, row),
+            version=target.version,
+            base_version=base.version if base else 0,
+        )
+        if verdict in (Absorbed.LANDED, Absorbed.STALE):
+            explains = target
+        if verdict in (Absorbed.LANDED, Absorbed.GONE):
+            side.spent.append(own.id)
+    return explains
+
+
+def _sight(own: OwnWrite, target: Target, row: Row | None) -> Sight:
+    revision = row.revision if row else None
+    if revision == own.expected and (revision is not None or row is None):
+        return Sight.EXPECTED
+    shown = row.fingerprint if row else None
+    return Sight.TARGET if shown == target.fingerprint else Sight.OTHER

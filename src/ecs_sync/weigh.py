@@ -1,0 +1,403 @@
+"""From what was observed to a plan: looks closer at every key that moved, and decides it.
+
+Values are read for such keys only. What a place shows is lifted to canonical terms, what the store
+holds is put into each link's terms, so that sides are compared as each place can show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from ecs_sync.adapter import ItemId
+from ecs_sync.diff import Image, State, Unsayable
+from ecs_sync.looking import Looking, Side, look
+from ecs_sync.mapping import Refusal
+from ecs_sync.merge import Moved, moved
+from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Scope
+from ecs_sync.plan import Change, Hold, KeyContest, Looked, Plan, Rebase, Unread
+from ecs_sync.policy import (
+    STORE,
+    Action,
+    Decision,
+    JobPolicy,
+    Standing,
+    Strength,
+    View,
+    Why,
+    decide,
+)
+from ecs_sync.store import Store, Stored
+
+_BATCH = 500
+
+
+def weigh(job: str, scope: Scope, policy: JobPolicy, store: Store, at: int, sides: Sequence[Side]) -> Plan:
+    """The plan of a job, from its store as of version ``at`` and one look at each of its places."""
+    weighing = _Weighing(scope, policy, store, at, sides)
+    streams = [(side.bases(store), side.observation.spool.drain()) for side in sides]
+    stream = moved(store.desired(scope, at), streams)
+    while batch := list(islice(stream, _BATCH)):
+        weighing.batch(batch)
+    weighing.rehearse()
+    return Plan(
+        job,
+        scope,
+        store.identity,
+        at,
+        tuple(_looked(side) for side in sides),
+        tuple(weighing.changes),
+        tuple(weighing.rebases),
+        tuple(weighing.raises),
+        tuple(sorted(weighing.holds, key=lambda hold: (hold.key, hold.link))),
+        tuple(weighing.contests),
+        tuple(unread for side in sides for unread in side.observation.unread),
+    )
+
+
+def _looked(side: Side) -> Looked:
+    remote, observation = side.remote, side.observation
+    return Looked(
+        remote.link,
+        remote.policy.mode,
+        str(remote.place),
+        remote.identity,
+        not side.first,
+        side.base_keys,
+        observation.items,
+        observation.unchanged,
+        observation.complete,
+        observation.reason,
+        remote.window,
+        side.left_behind,
+    )
+
+
+class _Weighing:
+    """Gathers the parts of a plan, batch by batch."""
+
+    def __init__(self, scope: Scope, policy: JobPolicy, store: Store, at: int, sides: Sequence[Side]) -> None:
+        self.scope, self.policy, self.store, self.at, self.sides = scope, policy, store, at, sides
+        self.fingerprints: Fingerprinter = store.fingerprinter
+        self.changes: list[Change] = []
+        self.rebases: list[Rebase] = []
+        self.raises: list[Change] = []
+        self.holds: list[Hold] = []
+        self.contests: list[KeyContest] = []
+
+    def batch(self, batch: Sequence[Moved]) -> None:
+        keys = [each.key for each in batch]
+        stored = self.store.stored(self.scope, keys, self.at)
+        after = {each.key: _oldest(each) for each in batch if each.key in stored}
+        later = self.store.later(self.scope, after, self.at)
+        lookings = look(self.sides, batch)
+        for each in batch:
+            found = _lift(lookings[each.key], stored.get(each.key))
+            self._decide(each.key, stored.get(each.key), later.get(each.key, ()), found)
+
+    # Deciding
+
+    def _decide(
+        self, key: str, stored: Stored | None, later: Sequence[Stored], lookings: Sequence[Looking]
+    ) -> None:
+        standing = Standing(stored.version, stored.fingerprint) if stored else Standing(0, None)
+        known: dict[Fingerprint, Entry | Unsayable] = {}
+        if stored is not None and stored.fingerprint is not None:
+            known[stored.fingerprint] = stored.entry or Unsayable("its value is sealed: store.key is needed")
+        for looking in lookings:
+            if looking.lifted is not None:
+                known.setdefault(self.fingerprints.of(looking.lifted), looking.lifted)
+        images = _Images(self.fingerprints, known, lookings)
+        views = [self._view(looking, standing, later) for looking in lookings]
+        settlement = decide(self.policy, standing, views, images)
+        entries = {looking.side.remote.link: looking.lifted for looking in lookings}
+        entries[STORE] = stored.entry if stored else None
+        if settlement.contest is not None:
+            sides = (side for side, _, _ in settlement.contest.candidates)
+            self.contests.append(
+                KeyContest(Key(key), settlement.contest, tuple((side, entries[side]) for side in sides))
+            )
+        winner = next((x for x in lookings if x.side.remote.link == settlement.adopt), None)
+        outcome = _Outcome(Key(key), stored, winner, images, self.fingerprints)
+        for decision, looking in zip(settlement.decisions, lookings, strict=True):
+            self._take(outcome, decision, looking)
+        if settlement.raised is not None and stored is not None:
+            raiser = next(x for x in lookings if x.side.remote.link == settlement.raised)
+            self.raises.append(outcome.raising(raiser))
+
+    def _view(self, looking: Looking, standing: Standing, later: Sequence[Stored]) -> View:
+        base, own, remote = looking.base, looking.own, looking.side.remote
+        fingerprint = base.fingerprint if base else None
+        version = base.version if base else 0
+        if own is not None:
+            fingerprint, version = own.fingerprint, own.version
+        seen = looking.side.seen.get(looking.row.key if looking.row else base.key if base else "")
+        lost = (
+            seen is not None
+            and seen.lost_to == standing.version
+            and seen.fingerprint == looking.observed
+            and standing.version > 0
+        )
+        return View(
+            remote.policy,
+            fingerprint,
+            version,
+            looking.observed,
+            self.fingerprints.of(looking.lifted) if looking.lifted else None,
+            _strengths(later, version),
+            looking.side.first or bool(seen and seen.met),
+            lost,
+        )
+
+    def _take(self, outcome: _Outcome, decision: Decision, looking: Looking) -> None:
+        match decision.action:
+            case Action.NOTHING:
+                if looking.own is not None:
+                    self.rebases.append(outcome.rebase(looking))
+                elif decision.why is Why.UNSEEN:
+                    self._unseen(outcome.key, looking)
+            case Action.REBASE:
+                self.rebases.append(outcome.rebase(looking))
+            case Action.ADOPT:
+                kept_out = self._keeps_out(looking)
+                if kept_out:
+                    self.holds.append(outcome.hold(decision, looking, Why.UNSAYABLE, kept_out))
+                else:
+                    self.changes.append(outcome.adoption(decision.state, looking))
+            case Action.PUSH:
+                change = outcome.push(decision.state, looking)
+                kept_back = self._keeps_back(change, looking)
+                if kept_back is None:
+                    self.changes.append(change)
+                else:
+                    self.holds.append(outcome.hold(decision, looking, *kept_back))
+            case Action.HOLD:
+                why = decision.why or Why.MODE
+                self.holds.append(outcome.hold(decision, looking, why, decision.reason))
+
+    def _unseen(self, key: Key, looking: Looking) -> None:
+        link, item = looking.side.remote.link, looking.row.item if looking.row else None
+        named = any(unread.key == key for unread in looking.side.observation.unread)
+        covered = looking.base is not None and looking.base.item in looking.side.observation.unreadable
+        if looking.reason and not named and not covered and looking.side.observation.complete:
+            looking.side.observation.unread.append(Unread(link, item, key, looking.reason))
+
+    def _keeps_out(self, looking: Looking) -> str:
+        if looking.lifted is not None and looking.lifted.secret and not self.store.keeps_secrets:
+            return (
+                "it is a secret, and the store has no key to keep it under: set 'store: {key: file:PATH}' "
+                "('ecs-sync store new-key PATH' makes one), or exclude the key"
+            )
+        return ""
+
+    def _keeps_back(self, change: Change, looking: Looking) -> tuple[Why, str] | None:
+        remote = looking.side.remote
+        if change.target is None and remote.mapping.single and remote.deletes_held:
+            return (
+                Why.DELETES_OFF,
+                "a delete cannot be taken back here; the link says so with 'hard_deletes: on'",
+            )
+        secret = change.before is not None and change.before.secret
+        if secret and not (self.store.keeps_secrets or remote.features.keeps_versions):
+            return Why.UNSAYABLE, "it would overwrite a secret that nothing keeps: configure store.key"
+        return None
+
+    def rehearse(self) -> None:
+        """Tries every push into an item of many entries on paper; what spoils it is held, by name."""
+        for side in self.sides:
+            if side.remote.mapping.single:
+                continue
+            by_item: dict[ItemId, list[Change]] = {}
+            for change in self.changes:
+                if change.side == side.remote.link and change.item is not None:
+                    by_item.setdefault(change.item, []).append(change)
+            for id, changes in by_item.items():
+                existing = side.item(id) if id in side.observation.listed else None
+                pushes = [(change.key, change.after) for change in changes]
+                refused = dict(side.remote.rehearse(id, pushes, existing).refused)
+                for change in changes:
+                    if change.key in refused:
+                        self.changes.remove(change)
+                        self.holds.append(_refused(change, refused[change.key]))
+
+
+class _Images:
+    """What each link would show of each canonical value of one key."""
+
+    def __init__(
+        self,
+        fingerprints: Fingerprinter,
+        known: dict[Fingerprint, Entry | Unsayable],
+        lookings: Sequence[Looking],
+    ) -> None:
+        self._fingerprints = fingerprints
+        self.known = known
+        self._remotes = {looking.side.remote.link: looking.side.remote for looking in lookings}
+        self._made: dict[tuple[str, Fingerprint], Image] = {}
+        for looking in lookings:
+            if looking.lifted is not None and isinstance(looking.observed, bytes):
+                # What a place shows is an image of what it stands for, even where ours is spelled otherwise.
+                value = fingerprints.of(looking.lifted)
+                self._made[looking.side.remote.link, value] = Fingerprint(looking.observed)
+
+    def __call__(self, link: str, value: Fingerprint | None) -> Image:
+        if value is None:
+            return None
+        if (link, value) not in self._made:
+            self._made[link, value] = self._make(link, self.known[value])
+        return self._made[link, value]
+
+    def _make(self, link: str, entry: Entry | Unsayable) -> Image:
+        image = entry if isinstance(entry, Unsayable) else self._remotes[link].image(entry)
+        return image if isinstance(image, Unsayable) else self._fingerprints.of(image)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Turns the decisions on one key into parts of a plan."""
+
+    key: Key
+    stored: Stored | None
+    winner: Looking | None
+    images: _Images
+    fingerprints: Fingerprinter
+
+    @property
+    def version(self) -> int:
+        return self.stored.version if self.stored else 0
+
+    def _value(self) -> Fingerprint | None:
+        if self.winner is not None:
+            return self.fingerprints.of(self.winner.lifted) if self.winner.lifted else None
+        return self.stored.fingerprint if self.stored else None
+
+    def _entry(self) -> Entry | None:
+        if self.winner is not None:
+            return self.winner.lifted
+        return self.stored.entry if self.stored else None
+
+    def push(self, state: State, looking: Looking) -> Change:
+        remote, row = looking.side.remote, looking.row
+        source = self.winner.side.remote.link if self.winner else STORE
+        target = self.images(remote.link, self._value())
+        where = row.item if row else self._where(looking)
+        return Change(
+            self.key,
+            remote.link,
+            source,
+            state,
+            looking.entry,
+            self._entry(),
+            looking.observed if isinstance(looking.observed, bytes) else None,
+            target if isinstance(target, bytes) else None,
+            self.version,
+            self.stored.rank if self.stored and not self.winner else remote.policy.rank,
+            where,
+            row.revision if row else None,
+            changed=row.changed if row else None,
+        )
+
+    def _where(self, looking: Looking) -> ItemId | None:
+        if looking.base is not None:
+            return looking.base.item
+        where = looking.side.remote.mapping.locate(self.key)
+        return None if isinstance(where, Refusal) else where
+
+    def adoption(self, state: State, looking: Looking) -> Change:
+        before = self.stored.entry if self.stored else None
+        return Change(
+            self.key,
+            STORE,
+            looking.side.remote.link,
+            state,
+            before,
+            looking.lifted,
+            self.stored.fingerprint if self.stored else None,
+            self._value(),
+            self.version,
+            looking.side.remote.policy.rank,
+            looking.row.item if looking.row else self._where(looking),
+            looking.row.revision if looking.row else None,
+            looking.observed if isinstance(looking.observed, bytes) else None,
+            looking.row.changed if looking.row else None,
+        )
+
+    def raising(self, looking: Looking) -> Change:
+        entry = self.stored.entry if self.stored else None
+        return replace(self.adoption(State.CONVERGED, looking), after=entry, target=self._value())
+
+    def rebase(self, looking: Looking) -> Rebase:
+        observed = looking.observed if isinstance(looking.observed, bytes) else None
+        version: int | None = self.version
+        if looking.own is not None:
+            version = max(looking.own.version, looking.base.version if looking.base else 0)
+        elif self.winner is not None:
+            version = None
+        row = looking.row
+        return Rebase(
+            self.key,
+            looking.side.remote.link,
+            observed,
+            version,
+            row.item if row else None,
+            row.revision if row else None,
+            row.changed if row else None,
+        )
+
+    def hold(self, decision: Decision, looking: Looking, why: Why, reason: str) -> Hold:
+        row = looking.row
+        return Hold(
+            self.key,
+            decision.link,
+            decision.state,
+            why,
+            reason,
+            self.stored.entry if self.stored else None,
+            looking.entry,
+            row.item if row else looking.base.item if looking.base else None,
+            looking.observed if isinstance(looking.observed, bytes) else None,
+            row.revision if row else None,
+            row.changed if row else None,
+            self.version,
+        )
+
+
+def _refused(change: Change, reason: str) -> Hold:
+    return Hold(
+        change.key,
+        change.side,
+        change.state,
+        Why.UNSAYABLE,
+        reason,
+        change.after,
+        change.before,
+        change.item,
+        change.expected,
+        change.revision,
+        None,
+        change.version,
+    )
+
+
+def _oldest(each: Moved) -> int:
+    return min((met.base.version if met.base else 0) for met in each.links)
+
+
+def _strengths(later: Sequence[Stored], version: int) -> tuple[Strength, ...]:
+    """The strengths after a base's version; without a base, after the key was last unset."""
+    newer = [stored for stored in later if stored.version > version]
+    if version == 0:
+        unset = [i for i, stored in enumerate(newer) if not stored.present]
+        newer = newer[unset[-1] + 1 :] if unset else newer
+    return tuple(Strength(stored.present, stored.rank) for stored in newer)
+
+
+def _lift(lookings: Iterable[Looking], stored: Stored | None) -> list[Looking]:
+    """Each looking with the canonical entry that it stands for, read with the types that others know."""
+    found = list(lookings)
+    hints = [stored.entry] if stored and stored.entry else []
+    hints += [x.entry for x in found if x.entry is not None]
+    return [
+        replace(x, lifted=x.side.remote.lift(x.entry, hints)) if x.entry is not None else x for x in found
+    ]
