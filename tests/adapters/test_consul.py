@@ -30,6 +30,7 @@ from ecs_sync.errors import (
     Unacknowledged,
     Unavailable,
 )
+from ecs_sync.testing.faultproxy import FaultProxy
 from ecs_sync_adapters.consul import ConsulAdapter
 from ecs_sync_adapters.consul_http import installed
 from ecs_sync_adapters.consul_options import VALUE_LIMIT, ConsulOptions, ConsulPlace
@@ -554,6 +555,28 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout(server: ConsulServer)
     with pytest.raises(Unavailable):
         read(adapter.get(["acme/prod/a"]))
     assert len(server.requests) == 3
+
+
+def test_a_network_that_loses_the_answer_to_any_write_is_unacknowledged(server: ConsulServer) -> None:
+    port = int(server.url.rpartition(":")[2])
+    with FaultProxy("127.0.0.1", port) as proxy:
+        adapter = ConsulAdapter(ConsulOptions(url=f"http://127.0.0.1:{proxy.port}"))
+        revision = create(adapter, update=b"1", delete=b"1")
+        for write in (
+            Put("acme/prod/create", b"1", None),
+            Put("acme/prod/update", b"2", revision["acme/prod/update"]),
+            Delete("acme/prod/delete", revision["acme/prod/delete"]),
+        ):
+            proxy.cut_down_after(20)
+            with pytest.raises(Unacknowledged):
+                adapter.write([write])
+            proxy.heal()
+        assert server.kv.keys() == ["acme/prod/create", "acme/prod/update"]
+        proxy.refuse()
+        with pytest.raises(Unavailable, match="no connection"):
+            adapter.write([Put("acme/prod/other", b"1", None)])
+        with pytest.raises(Unavailable):
+            read(adapter.list(PLACE, None))
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
