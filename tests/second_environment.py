@@ -16,18 +16,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv-python-consul"
 PYTHON = HOME / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-PACKAGES = ["python-consul>=1.1,<2", "six>=1.16", "requests>=2.31", "pytest>=8.3,<10", "pytest-timeout>=2.3"]
+PACKAGES = ["python-consul>=1.1,<2", "six>=1.16", "requests>=2.31"]
+PACKAGES += ["hypothesis>=6.120", "pytest>=8.3,<10", "pytest-timeout>=2.3"]
 
 
 def build() -> None:
-    """The environment, made once. A half-made one is made again."""
-    if (HOME / "ready").exists():
+    """The environment, made once; made again where it is half-made or was made for other packages."""
+    ready = HOME / "ready"
+    if ready.exists() and ready.read_text() == repr(PACKAGES):
         return
     venv.create(HOME, with_pip=True, clear=True)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *PACKAGES], check=True)
     subprocess.run([*pip, "--no-deps", "--editable", str(ROOT)], check=True)
-    (HOME / "ready").touch()
+    ready.write_text(repr(PACKAGES))
 
 
 def main(arguments: list[str]) -> int:

@@ -33,7 +33,7 @@ from ecs_sync.adapter import (
 )
 from ecs_sync.errors import ConfigError, Denied, Rejected
 from ecs_sync_adapters.consul_errors import FAILURES, STALE, outcomes, reading, spoiled, writing
-from ecs_sync_adapters.consul_http import Answer, Client, Garbled, Transport, Wire, elements, installed
+from ecs_sync_adapters.consul_http import CHUNK, Answer, Client, Garbled, Transport, Wire, elements, installed
 from ecs_sync_adapters.consul_options import (
     BATCH_BYTES,
     VALUE_LIMIT,
@@ -63,14 +63,7 @@ class ConsulAdapter:
         params = [("dc", options.datacenter)] if options.datacenter else []
         params += [("consistent", "1")] if options.consistency == "consistent" else []
         self._transport = Transport(
-            Wire(
-                options.url,
-                options.timeout,
-                options.concurrency,
-                tuple(params),
-                options.ca_file,
-                options.token,
-            )
+            Wire(options.url, options.timeout, tuple(params), options.ca_file, options.token)
         )
         self._client = Client(self._transport)
         self._anonymous = options.token is None
@@ -92,7 +85,7 @@ class ConsulAdapter:
         try:
             with self._open(place, ("keys", "")) as response:
                 if response.status_code != 404:
-                    for name in elements(response):
+                    for name in elements(response.iter_content(CHUNK)):
                         names.add(name)
                 return since == names.token(response) or _is_empty(since, names)
         except FAILURES as error:
@@ -104,7 +97,7 @@ class ConsulAdapter:
         try:
             with self._open(place, ("recurse", "")) as response:
                 if response.status_code != 404:
-                    pairs = (names.checked(pair, place) for pair in elements(response))
+                    pairs = (names.checked(pair, place) for pair in elements(response.iter_content(CHUNK)))
                     items = (_item(pair) for pair in pairs if not _is_marker(pair))
                     while page := tuple(itertools.islice(items, _PAGE)):
                         yield Page(page)

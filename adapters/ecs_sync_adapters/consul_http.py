@@ -20,7 +20,10 @@ import requests
 from consul import base
 from requests.adapters import HTTPAdapter
 
-_CHUNK = 256 * 1024
+CHUNK = 256 * 1024
+"""Bytes of a listing that are read at a time."""
+_POOL = 64
+"""Connections that may be kept open; they are made as they are needed."""
 _LONGEST_ELEMENT = 8 * 1024 * 1024
 """Characters of the longest element of a listing: a value of 512 KiB in base64 with room to spare."""
 
@@ -55,7 +58,6 @@ class Wire:
 
     url: str
     timeout: float
-    pool: int
     params: tuple[tuple[str, str], ...]
     """Sent with every request."""
     ca_file: str | None
@@ -74,7 +76,7 @@ class Transport(base.HTTPClient):  # type: ignore[misc]
         if wire.token:
             self._session.headers["X-Consul-Token"] = wire.token
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=wire.pool, max_retries=0))
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL, max_retries=0))
 
     def get(self, callback: Callable[[Any], Any], path: str, params: Any = None, **_: Any) -> Any:
         with self.open("GET", path, params) as response:
@@ -157,13 +159,13 @@ class Client(base.Consul):  # type: ignore[misc]
             self.kv, self.txn = base.Consul.KV(self), base.Consul.Txn(self)
 
 
-def elements(response: requests.Response) -> Iterator[Any]:
+def elements(chunks: Iterable[bytes]) -> Iterator[Any]:
     """The elements of a JSON array as they come from the socket; one chunk is held at a time.
 
     Raises `Garbled` where it is no array, or does not end.
     """
     text, at, due = "", 0, "["
-    for arrived in _texts(response.iter_content(_CHUNK)):
+    for arrived in _texts(chunks):
         text, at = text[at:] + arrived, 0
         while due:
             start = _skip(text, at)

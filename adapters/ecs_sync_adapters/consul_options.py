@@ -33,7 +33,6 @@ class ConsulOptions:
         default="strict",
     )
     operations: int = option("writes in one transaction; 64 is what every version takes", default=64)
-    concurrency: int = option("calls in flight at once, and connections kept open", default=8)
     ca_file: str | None = option("the certificate authority that the agent's certificate is of", default=None)
     token: str | None = option("the ACL token", default=None, secret=True)
 
@@ -49,8 +48,6 @@ class ConsulOptions:
             raise ValueError("timeout: must be a number of seconds above 0")
         if not 1 <= self.operations <= 128:
             raise ValueError("operations: Consul takes 64 in one transaction, 128 from version 1.14")
-        if self.concurrency < 1:
-            raise ValueError("concurrency: must be at least 1")
 
 
 _DOTS = Rule(r"(^|/)\.{1,2}(/|$)", "it has a '.' or '..' segment: clients and servers rewrite such paths")
@@ -122,5 +119,4 @@ def features(options: ConsulOptions) -> Features:
         unchanged=True,
         watch=True,
         managed_attributes=frozenset({"flags"}),
-        concurrency=options.concurrency,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import traceback
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecs_sync.adapter import (
     Delete,
@@ -32,7 +36,7 @@ from ecs_sync.errors import (
 )
 from ecs_sync.testing.faultproxy import FaultProxy
 from ecs_sync_adapters.consul import ConsulAdapter
-from ecs_sync_adapters.consul_http import installed
+from ecs_sync_adapters.consul_http import Garbled, elements, installed
 from ecs_sync_adapters.consul_options import VALUE_LIMIT, ConsulOptions, ConsulPlace
 from ecs_sync_sandbox.consul import ConsulServer
 from ecs_sync_sandbox.http_server import Request
@@ -121,7 +125,6 @@ def test_places_overlap_where_one_lies_in_the_other() -> None:
         ("timeout", float("nan")),
         ("operations", 0),
         ("operations", 129),
-        ("concurrency", 0),
         ("token", ""),
         ("token", f"{CANARY}\n"),
     ],
@@ -225,6 +228,52 @@ def test_a_listing_that_is_not_consuls_is_incomplete(
     server.fail_next(200, {"X-Consul-Index": "12"}, body)
     with pytest.raises(Unavailable):
         read(adapter.list(PLACE, None))
+
+
+ARRAYS = st.lists(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    ),
+    max_size=6,
+)
+
+
+@given(ARRAYS, st.integers(1, 40), st.sampled_from([None, 2]), st.booleans())
+def test_an_array_in_pieces_of_any_size_has_the_elements_of_the_whole(
+    array: list[Any], size: int, indent: int | None, ascii: bool
+) -> None:
+    body = json.dumps(array, indent=indent, ensure_ascii=ascii).encode() + b"\n"
+    assert list(elements(body[at : at + size] for at in range(0, len(body), size))) == array
+
+
+@given(ARRAYS, st.integers(1, 40), st.data())
+def test_an_array_that_breaks_off_anywhere_is_never_taken_for_whole(
+    array: list[Any], size: int, data: st.DataObject
+) -> None:
+    whole = json.dumps(array).encode()
+    body = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    shown: list[Any] = []
+    with pytest.raises(Garbled):
+        shown.extend(elements(body[at : at + size] for at in range(0, len(body), size)))
+
+
+def test_a_listing_of_any_length_takes_the_memory_of_a_few_chunks() -> None:
+    piece = b",".join([b'{"Key": "acme/prod/a", "Value": "' + b"x" * 1000 + b'"}'] * 200)
+
+    def chunks() -> Iterator[bytes]:
+        yield b"[" + piece
+        for _ in range(100):
+            yield b"," + piece
+        yield b"]"
+
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in elements(chunks())) == 101 * 200
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(piece)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_404_that_is_not_an_agents_never_passes_for_an_empty_place(
