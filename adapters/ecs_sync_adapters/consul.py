@@ -42,6 +42,8 @@ from ecs_sync_adapters.consul_options import (
     features,
 )
 
+__all__ = ["ConsulAdapter", "ConsulOptions", "ConsulPlace"]
+
 _BODY_LIMIT = 512 * 1024
 """Bytes of the largest transaction, as JSON with values in base64: ``txn_max_req_len``."""
 _PAGE = 1000

@@ -8,6 +8,7 @@ import threading
 import traceback
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from ecs_sync.adapter import (
 )
 from ecs_sync.errors import (
     AdapterError,
+    ConfigError,
     Denied,
     Rejected,
     Throttled,
@@ -394,6 +396,21 @@ def test_a_watch_wakes_when_something_moves_and_not_before(
     waiting.join(30)
     assert woken == [True]
     assert adapter.watch(PLACE, token, 60.0)
+
+
+def test_a_look_for_changes_that_fails_is_neither_change_nor_peace(
+    server: ConsulServer, adapter: ConsulAdapter
+) -> None:
+    create(adapter, a=b"1")
+    token = token_of(adapter)
+    for body in ("[", "[7]", '["acme/prod/b", "acme/prod/a"]'):
+        server.fail_next(200, {"X-Consul-Index": "12"}, body)
+        with pytest.raises(Unavailable):
+            adapter.list(PLACE, token)
+    server.throttle(times=2)
+    for look in (lambda: adapter.list(PLACE, token), lambda: adapter.watch(PLACE, token, 60.0)):
+        with pytest.raises(Throttled):
+            look()
 
 
 # ---- point reads --------------------------------------------------------------------------------------
@@ -834,5 +851,24 @@ def spoken(attempt: Any) -> str:
         return "".join(traceback.format_exception(error))
 
 
+def test_both_consul_packages_in_one_environment_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (other,) = {"py-consul", "python-consul"} - set(installed())
+    record = tmp_path / f"{other.replace('-', '_')}-9.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {other}\nVersion: 9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="uninstall both"):
+        ConsulAdapter(ConsulOptions())
+
+
 def test_exactly_one_of_the_two_consul_packages_is_installed() -> None:
     assert len(installed()) == 1
+
+
+def test_the_example_in_the_documentation_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs/providers/consul.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    exec(code, {})
+    assert code.rstrip().rpartition("# ")[2] == capsys.readouterr().out.strip()
