@@ -1,0 +1,368 @@
+"""The pace of a connection: retry, rate, concurrency and circuit around any adapter, with the same port.
+
+One `Paced` is shared by all workers of a connection, and nothing in it by two connections.
+
+* Tried again is only what certainly did nothing: `Unavailable` and `Throttled`, and of a listing only
+  what comes before its first page. `Unacknowledged`, `Denied` and `Rejected` go up at once.
+* Waits double with jitter up to ``max_wait``; a provider's own ``retry_after`` is honoured up to there.
+  Retries are no more than ``reserve`` and a tenth of all calls.
+* A throttled connection halves its rate, once for the calls that were under way together, and climbs
+  back by a twentieth a second: additive increase, multiplicative decrease.
+* The circuit opens by the class of the error: what was denied stays denied until `Paced.renew`; after
+  ``circuit.failures`` calls in a row without an answer nothing is sent for ``circuit.pause`` seconds,
+  and then one call tries for all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeVar, cast
+
+from ecs_sync.adapter import (
+    Adapter,
+    Features,
+    ItemId,
+    KeepsHistory,
+    Listing,
+    Outcome,
+    Page,
+    Proof,
+    Revision,
+    Token,
+    Watches,
+    Write,
+)
+from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
+
+_Result = TypeVar("_Result")
+_Call = Literal["list", "page", "get", "write", "history", "watch"]
+
+_FIRST_WAIT = 0.1
+_RETRY_SHARE = 0.1
+_LOWER = 0.5
+_RAISE = 0.05
+_SLOWEST = 0.1
+_SOON = 1e-6
+"""Seconds that are no wait: below the grain of the clock, a sleep would not bring it forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """After ``failures`` unanswered calls in a row, nothing is sent for ``pause`` seconds."""
+
+    failures: int = 5
+    pause: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a connection may ask of its provider. Rates are calls in a second; None is no limit.
+
+    ``attempts`` counts the first one; ``max_wait`` bounds, in seconds, every wait between two of them.
+    """
+
+    rate: float | None = None
+    write_rate: float | None = None
+    concurrency: int = 8
+    attempts: int = 5
+    max_wait: float = 30.0
+    reserve: int = 50
+    circuit: Circuit = Circuit()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, naming the field."""
+        for name in ("rate", "write_rate", "concurrency", "attempts", "max_wait"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{name}: must be a number above 0")
+
+    @classmethod
+    def of(cls, features: Features) -> Pace:
+        """The pace that an adapter declares."""
+        return cls(rate=features.rate, write_rate=features.write_rate, concurrency=features.concurrency)
+
+
+class Paced:
+    """An adapter at a pace. ``sleep`` returns True where it was interrupted: then the call is given up.
+
+    ``clock`` is in seconds and only rises; ``sleep`` by default ends when the connection is closed.
+    ``calls`` counts what was sent, by the name of the call, and retries among them as ``retry``.
+    """
+
+    # Those of the wrapped adapter are found where it is: in its class.
+    Options: ClassVar[type] = object
+    Place: ClassVar[type] = object
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        pace: Pace | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], bool | None] | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._adapter = adapter
+        self._pace = pace or Pace.of(adapter.features)
+        self._closing = threading.Event()
+        self._clock, self._chance = clock, chance
+        self._sleep = sleep or self._closing.wait
+        self._gate = threading.Condition()
+        self._flying = 0
+        self._credit = float(self._pace.reserve)
+        self._breaker = _Breaker(self._pace.circuit)
+        self._all = _Bucket(self._pace.rate)
+        self._writing = self._all if self._pace.write_rate is None else _Bucket(self._pace.write_rate)
+        self.calls: Counter[str] = Counter()
+
+    @property
+    def features(self) -> Features:
+        return self._adapter.features
+
+    def list(self, place: Any, since: Token | None) -> Listing:
+        """As the adapter's; raises by itself what stands before the first page. Each page is a call."""
+        listing, pages, first = self._tried(
+            "list", f"list {place}", lambda: _opened(self._adapter.list(place, since))
+        )
+        if listing.unchanged or first is None:
+            return dataclasses.replace(listing, pages=())
+        return Listing(self._further(first, pages))
+
+    def _further(self, first: Page, pages: Iterator[Page]) -> Iterator[Page]:
+        page: Page | None = first
+        while page is not None:
+            yield page
+            if page.proof is not None:
+                return
+            with self._turn("page", "page"):
+                page = next(pages, None)
+
+    def get(self, ids: Sequence[ItemId]) -> Listing:
+        """As the adapter's, in calls of at most ``features.reads`` ids, each tried again by itself."""
+        return Listing(self._read(tuple(ids)))
+
+    def _read(self, ids: Sequence[ItemId]) -> Iterator[Page]:
+        size, proven = max(1, self.features.reads), True
+        for start in range(0, len(ids), size):
+            asked = ids[start : start + size]
+            pages = self._tried("get", "get", partial(self._read_at_once, asked))
+            proven = proven and any(page.proof is not None for page in pages)
+            yield from (dataclasses.replace(page, proof=None) for page in pages)
+        if proven:
+            yield Page(proof=Proof())
+
+    def _read_at_once(self, ids: Sequence[ItemId]) -> tuple[Page, ...]:
+        return tuple(self._adapter.get(ids).pages)
+
+    def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """As the adapter's; sent again only where nothing was applied."""
+        return self._tried("write", "write", lambda: self._adapter.write(writes))
+
+    def history(self, id: ItemId, after: Revision | None) -> Listing:
+        """As the adapter's, where ``features.history``."""
+        adapter = cast("KeepsHistory", self._adapter)
+        return Listing(self._tried("history", "history", lambda: tuple(adapter.history(id, after).pages)))
+
+    def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
+        """As the adapter's, where ``features.watch``; never tried again, and no place among the calls
+        in flight."""
+        adapter = cast("Watches", self._adapter)
+        with self._turn("watch", f"list {place}"):
+            return adapter.watch(place, since, timeout)
+
+    def renew(self) -> None:
+        """A new run begins: what was denied may be asked again."""
+        with self._gate:
+            self._breaker.denied.clear()
+
+    def close(self) -> None:
+        """Gives up whoever waits, and closes the adapter."""
+        self._closing.set()
+        with self._gate:
+            self._gate.notify_all()
+        self._adapter.close()
+
+    def _tried(self, call: _Call, subject: str, send: Callable[[], _Result]) -> _Result:
+        attempt = 1
+        while True:
+            try:
+                with self._turn(call, subject):
+                    return send()
+            except Unavailable as error:
+                if attempt >= self._pace.attempts or not self._may_retry(error):
+                    raise
+                wait = self._wait(attempt, error)
+            self._rest(wait)
+            attempt += 1
+
+    def _may_retry(self, error: Unavailable) -> bool:
+        with self._gate:
+            if isinstance(error, _Open) or self._breaker.is_open or self._credit < 1:
+                return False
+            self._credit -= 1
+            self.calls["retry"] += 1
+            return True
+
+    def _wait(self, attempt: int, error: Unavailable) -> float:
+        """Seconds until the next attempt; never shorter than what the provider asks for, up to the cap."""
+        if isinstance(error, Throttled) and error.retry_after is not None and error.retry_after > 0:
+            return min(self._pace.max_wait, error.retry_after * (1 + self._chance() / 4))
+        doubled = _FIRST_WAIT * 2 ** min(attempt - 1, 30)
+        return float(min(self._pace.max_wait, doubled) * (1 + self._chance()) / 2)
+
+    def _rest(self, seconds: float) -> None:
+        if self._sleep(seconds) or self._closing.is_set():
+            raise Unavailable("stopped while it waited for its turn; nothing was sent")
+
+    @contextmanager
+    def _turn(self, call: _Call, subject: str) -> Iterator[None]:
+        """One call, when its turn has come. What comes of it sets the rate and the circuit."""
+        sent = self._enter(call, subject)
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._leave(call, subject, sent, error)
+
+    def _enter(self, call: _Call, subject: str) -> float:
+        buckets = {
+            id(b): b for b in ([self._all, self._writing] if call == "write" else [self._all])
+        }.values()
+        while True:
+            with self._gate:
+                if self._closing.is_set():
+                    raise _Open("the connection is closed; nothing was sent")
+                now = self._clock()
+                self._breaker.check(subject, now)
+                wait = max(bucket.next for bucket in buckets) - now
+                if wait <= _SOON and (call == "watch" or self._flying < self._pace.concurrency):
+                    for bucket in buckets:
+                        bucket.take(now)
+                    self._breaker.begin()
+                    self._flying += call != "watch"
+                    self._credit = min(self._pace.reserve, self._credit + _RETRY_SHARE)
+                    self.calls[call] += 1
+                    return now
+                if wait <= _SOON:
+                    self._gate.wait()
+                    continue
+            self._rest(wait)
+
+    def _leave(self, call: _Call, subject: str, sent: float, error: BaseException | None) -> None:
+        bucket = self._writing if call == "write" else self._all
+        with self._gate:
+            self._flying -= call != "watch"
+            now = self._clock()
+            if isinstance(error, Throttled):
+                hold = self._wait(1, error) if error.retry_after is not None else 0.0
+                bucket.lower(sent, now, hold)
+            elif error is None:
+                bucket.recover(now)
+            self._breaker.end(subject, now, error)
+            self._gate.notify_all()
+
+
+class _Open(Unavailable):
+    """Not sent at all, because the circuit is open."""
+
+
+def _opened(listing: Listing) -> tuple[Listing, Iterator[Page], Page | None]:
+    pages = iter(listing.pages)
+    return listing, pages, None if listing.unchanged else next(pages, None)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Turns at a rate, one after the other without bursts. Used with the gate held."""
+
+    ceiling: float | None
+    rate: float | None = field(init=False)
+    next: float = float("-inf")
+    lowered: float = float("-inf")
+    step: float = 0.0
+    recovered: float = 0.0
+    taken: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+
+    def __post_init__(self) -> None:
+        self.rate = self.ceiling
+
+    def take(self, now: float) -> None:
+        self.taken.append(now)
+        if self.rate is not None:
+            self.next = max(self.next, now) + 1 / self.rate
+
+    def lower(self, sent: float, now: float, hold: float) -> None:
+        """Throttled: halves the rate, unless it was lowered since the call was sent."""
+        self.next = max(self.next, now + hold)
+        if sent < self.lowered:
+            return
+        before = (
+            self.rate if self.rate is not None else max(1.0, float(sum(at > now - 1 for at in self.taken)))
+        )
+        self.step = _RAISE * (self.ceiling or before)
+        self.rate = max(before * _LOWER, min(_SLOWEST, before))
+        self.next = max(self.next, now + 1 / self.rate)
+        self.lowered = self.recovered = now
+
+    def recover(self, now: float) -> None:
+        """Answered: raises the rate in proportion to the time since the last answer."""
+        if self.rate is None or self.rate == self.ceiling:
+            return
+        self.rate += self.step * min(1.0, now - self.recovered)
+        self.recovered = now
+        if self.ceiling is not None:
+            self.rate = min(self.rate, self.ceiling)
+
+
+@dataclass(slots=True)
+class _Breaker:
+    """Whether calls are sent at all. Used with the gate held."""
+
+    circuit: Circuit
+    failures: int = 0
+    last: str = ""
+    opened: float = 0.0
+    probing: bool = False
+    denied: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        return self.failures >= self.circuit.failures
+
+    def check(self, subject: str, now: float) -> None:
+        """Raises where a call would not be sent."""
+        if subject in self.denied:
+            raise Denied(self.denied[subject])
+        if self.is_open and (self.probing or now < self.opened + self.circuit.pause):
+            pause = self.circuit.pause
+            raise _Open(f"not sent: {self.failures} calls in a row failed; waits {pause:g} s: {self.last}")
+
+    def begin(self) -> None:
+        self.probing = self.is_open
+
+    def end(self, subject: str, now: float, error: BaseException | None) -> None:
+        """What came of a call: by its class, the circuit opens, closes or stays."""
+        self.probing = False
+        match error:
+            case Throttled():
+                pass
+            case Unavailable() | Unacknowledged():
+                self.failures, self.last, self.opened = self.failures + 1, str(error), now
+            case Denied():
+                self.failures = 0
+                self.denied[subject] = str(error)
+            case None | AdapterError():
+                self.failures = 0
+            case _:
+                pass
