@@ -62,7 +62,8 @@ def commit(
             run=described.run,
         )
     )
-    rows = (_row(number, of.text, change, described.number, seal, fingerprinter) for change in ordered)
+    name = of.text
+    rows = (_row(number, name, change, described.number, seal, fingerprinter) for change in ordered)
     for batch in engine.batches(rows, engine.PAGE):
         engine.many(connection, _INSERT, batch)
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, Select, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.dml import Insert
@@ -214,6 +214,16 @@ def many(connection: Connection, statement: Insert, rows: Sequence[tuple[Any, ..
     if not rows:
         return 0
     return connection.exec_driver_sql(_driver_text(statement, connection.dialect), list(rows)).rowcount
+
+
+def rows_of(connection: Connection, statement: Select[Any]) -> list[tuple[Any, ...]]:
+    """All rows as the driver gives them: a flag of SQLite is 0 or 1."""
+    result = connection.execute(statement)
+    # Building a row object of SQLAlchemy's costs more than reading the row.
+    cursor = result.cursor
+    rows = [] if cursor is None else list(cursor.fetchall())
+    result.close()
+    return rows
 
 
 @lru_cache(maxsize=64)

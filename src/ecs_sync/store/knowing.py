@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from ecs_sync.adapter import ItemId
 from ecs_sync.model import Fingerprint
-from ecs_sync.store.engine import CHUNK, batches
+from ecs_sync.store.engine import CHUNK, batches, rows_of
 from ecs_sync.store.records import Known
 from ecs_sync.store.schema import base, held, seen
 
@@ -33,7 +33,7 @@ def _based(connection: Connection, id: int, items: Sequence[bytes]) -> dict[byte
         base.c.track == id, base.c.item.in_(items)
     )
     based: dict[bytes, _Keys] = defaultdict(dict)
-    for item, key, fingerprint in connection.execute(statement):
+    for item, key, fingerprint in rows_of(connection, statement):
         based[item][key] = Fingerprint(fingerprint)
     return based
 
@@ -48,7 +48,7 @@ def _from_held(
     statement = select(held.c.item, held.c.revision, held.c.changed).where(
         held.c.track == id, held.c.item.in_(items)
     )
-    rows = connection.execute(statement)
+    rows = rows_of(connection, statement)
     return {
         item.decode("utf-8"): _known(item, revision, changed, based.get(item, {}))
         for item, revision, changed in rows

@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ecs_sync.model import Key, Scope
 from ecs_sync.store.crypto import Seal
-from ecs_sync.store.engine import CHUNK, PAGE, Database, batches, paged
+from ecs_sync.store.engine import CHUNK, PAGE, Database, batches, paged, rows_of
 from ecs_sync.store.records import Desired, Stored, Version
 from ecs_sync.store.rows import moment, stored
 from ecs_sync.store.schema import entry, scope, version
@@ -71,8 +71,10 @@ def desired(database: Database, of: Scope, at: int) -> Iterator[Desired]:
             return []
         flags = ((entry.c.fingerprint.is_not(None)).label("present"), entry.c.secret)
         statement = _newest(connection, number, at, *flags).where(entry.c.key > after).limit(PAGE)
-        rows = connection.execute(statement)
-        return [Desired(key, newest, bool(present), secret) for key, newest, present, secret in rows]
+        return [
+            Desired(key, newest, present == 1, secret == 1)
+            for key, newest, present, secret in rows_of(connection, statement)
+        ]
 
     return paged(database, page, lambda row: row.key)
 
@@ -85,7 +87,8 @@ def entries(database: Database, of: Scope, at: int, seal: Seal) -> Iterator[Stor
         if number is None:
             return []
         statement = _newest(connection, number, at, *_REST).where(entry.c.key > after).limit(PAGE)
-        return [stored(of.text, row, seal) for row in connection.execute(statement)]
+        name = of.text
+        return [stored(name, row, seal) for row in rows_of(connection, statement)]
 
     return paged(database, page, lambda row: row.key.text)
 
@@ -98,9 +101,10 @@ def newest(
     if number is None:
         return {}
     found: dict[str, Stored] = {}
+    name = of.text
     for chunk in batches(sorted(set(keys)), CHUNK):
         statement = _newest(connection, number, at, *_REST).where(entry.c.key.in_(chunk))
-        found.update((row[0], stored(of.text, row, seal)) for row in connection.execute(statement))
+        found.update((row[0], stored(name, row, seal)) for row in rows_of(connection, statement))
     return found
 
 

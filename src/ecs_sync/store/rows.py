@@ -14,6 +14,7 @@ from ecs_sync.store.records import Candidate, Stored, Target
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_TYPES = {type.value: type for type in Type}
 
 
 def now() -> int:
@@ -54,7 +55,7 @@ PackedEntry = tuple[str, str, bytes | None, bytes | None]
 def pack(entry: Entry, seal: Seal, context: bytes) -> PackedEntry:
     """The columns of an entry. Raises StoreError for a secret where there is no cipher."""
     plain = entry.value.text.encode("utf-8")
-    described = json.dumps(dict(entry.metadata), ensure_ascii=True, separators=(",", ":"))
+    described = json.dumps(dict(entry.metadata), separators=(",", ":")) if entry.metadata else ""
     if not holds_plaintext(entry):
         return entry.value.type.value, described, plain, None
     if seal.cipher is None:
@@ -70,8 +71,9 @@ def unpack(key: str, secret: bool, packed: PackedEntry, seal: Seal, context: byt
             return None
         plain = seal.cipher.open(sealed, context)
     assert plain is not None
-    value = Value(Type(type_), plain.decode("utf-8"))
-    return Entry(Key(key), value, bool(secret), tuple(sorted(json.loads(described).items())))
+    value = Value(_TYPES[type_], plain.decode("utf-8"))
+    metadata = tuple(sorted(json.loads(described).items())) if described else ()
+    return Entry(Key(key), value, bool(secret), metadata)
 
 
 def entry_context(seal: Seal, scope: str, key: str, version: int) -> bytes:

@@ -12,7 +12,7 @@ from ecs_sync.adapter import ItemId, Token
 from ecs_sync.errors import StoreError
 from ecs_sync.model import Fingerprint
 from ecs_sync.store import engine
-from ecs_sync.store.engine import CHUNK, PAGE, Database, batches, paged
+from ecs_sync.store.engine import CHUNK, PAGE, Database, batches, paged, rows_of
 from ecs_sync.store.records import Base, Held, Seen, Track
 from ecs_sync.store.rows import microseconds, moment, octets, words
 from ecs_sync.store.schema import base, held, intent, seen, track
@@ -79,7 +79,7 @@ def _base(row: Any) -> Base:
 def bases(database: Database, id: int) -> Iterator[Base]:
     def page(connection: Connection, after: str) -> list[Base]:
         statement = select(*_BASE).where(base.c.track == id, base.c.key > after)
-        return [_base(row) for row in connection.execute(statement.order_by(base.c.key).limit(PAGE))]
+        return [_base(row) for row in rows_of(connection, statement.order_by(base.c.key).limit(PAGE))]
 
     return paged(database, page, lambda row: row.key)
 
@@ -187,7 +187,7 @@ def _seen(row: Any) -> Seen:
 def seen_rows(database: Database, id: int) -> Iterator[Seen]:
     def page(connection: Connection, after: str) -> list[Seen]:
         statement = select(*_SEEN).where(seen.c.track == id, seen.c.key > after)
-        return [_seen(row) for row in connection.execute(statement.order_by(seen.c.key).limit(PAGE))]
+        return [_seen(row) for row in rows_of(connection, statement.order_by(seen.c.key).limit(PAGE))]
 
     return paged(database, page, lambda row: row.key)
 

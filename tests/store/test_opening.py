@@ -1,0 +1,172 @@
+"""A store is made once, and opened only when it can be trusted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from ecs_sync.errors import StoreError
+from ecs_sync.store import Cipher, FileKeys, Store, schema
+
+from .making import KEY, SCOPE, SEALING_KEY, change, commit, secret
+
+
+def rewrite(store: Store, statement: str) -> None:
+    with store.database.writing() as connection:
+        connection.execute(text(statement))
+
+
+def test_the_migrations_make_the_tables_that_statements_are_written_against(store: Store) -> None:
+    with store.database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_every_migration_is_known_by_name() -> None:
+    config = Config()
+    config.set_main_option("script_location", "ecs_sync.store:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == list(schema.REVISIONS)
+
+
+def test_a_second_store_at_the_same_place_is_refused(url: str, store: Store) -> None:
+    with pytest.raises(StoreError, match="exists already"):
+        Store.create(url, fingerprint_key=KEY)
+    assert store.verify_audit().ok
+
+
+def test_two_stores_have_two_identities(tmp_path: Path) -> None:
+    made = [Store.create(f"sqlite:///{tmp_path}/{name}.db", fingerprint_key=KEY) for name in "ab"]
+    assert made[0].identity != made[1].identity
+    for store in made:
+        store.close()
+
+
+def test_an_absent_store_says_to_run_init_and_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="ecs-sync init"):
+        Store.open(f"sqlite:///{tmp_path}/none.db", fingerprint_key=KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_a_store_says_to_run_init(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(StoreError, match="ecs-sync init"):
+        Store.open(f"sqlite:///{tmp_path}/empty.db", fingerprint_key=KEY)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("these are my notes, not a database\n" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        Store.open(f"sqlite:///{tmp_path}/notes.db", fingerprint_key=KEY)
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+    with pytest.raises(StoreError, match="cannot be reached") as refusal:
+        Store.open("postgresql://ecs:canary-5e1f@127.0.0.1:1/store", fingerprint_key=KEY)
+    assert "canary" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "store.db", ""])
+def test_a_url_that_no_store_can_be_in_says_what_to_write(url: str) -> None:
+    with pytest.raises(StoreError, match="sqlite:///PATH"):
+        Store.open(url, fingerprint_key=KEY)
+
+
+def test_a_newer_store_is_refused_before_anything_is_read(url: str, store: Store) -> None:
+    rewrite(store, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="upgrade ecs-sync"):
+        Store.open(url, fingerprint_key=KEY)
+    with pytest.raises(StoreError, match="upgrade ecs-sync"):
+        Store.upgrade(url)
+
+
+def test_an_older_store_says_how_to_upgrade_it(
+    url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "one more"))
+    with pytest.raises(StoreError, match="ecs-sync store upgrade"):
+        Store.open(url, fingerprint_key=KEY)
+
+
+def test_upgrading_a_current_store_changes_nothing(url: str, store: Store) -> None:
+    commit(store, change("a", "1"))
+    Store.upgrade(url)
+    assert store.stored(SCOPE, ["a"])["a"].present
+
+
+def test_a_wrong_fingerprint_key_is_refused(url: str, store: Store) -> None:
+    with pytest.raises(StoreError, match="fingerprint key is not the one"):
+        Store.open(url, fingerprint_key=b"another key of thirty-two bytes.")
+
+
+def test_a_wrong_sealing_key_is_refused_when_the_store_is_opened(url: str, store: Store) -> None:
+    commit(store, secret("password", "canary-71aa"))
+    with pytest.raises(StoreError, match=r"store\.key is not the one") as refusal:
+        Store.open(url, fingerprint_key=KEY, cipher=Cipher(b"x" * 32))
+    assert "canary" not in str(refusal.value)
+
+
+def test_a_new_sealing_key_opens_what_older_ones_sealed(url: str, store: Store) -> None:
+    commit(store, secret("password", "canary-71aa"))
+    with Store.open(url, fingerprint_key=KEY, cipher=Cipher(b"x" * 32, [SEALING_KEY])) as newer:
+        assert newer.stored(SCOPE, ["password"])["password"].entry == secret("password", "canary-71aa").entry
+        commit(newer, secret("other", "canary-71ab"))
+    with pytest.raises(StoreError, match=r"store\.key is not the one"):
+        Store.open(url, fingerprint_key=KEY, cipher=Cipher(SEALING_KEY))
+
+
+def test_a_store_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="16 to 64"):
+        Store.create(f"sqlite:///{tmp_path}/store.db", fingerprint_key=b"short")
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store.create(f"sqlite:///{tmp_path}/no/such/folder/store.db", fingerprint_key=KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_and_its_key_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    keys = FileKeys.beside(tmp_path / "store.db")
+    with Store.create(f"sqlite:///{tmp_path}/store.db", fingerprint_key=keys.create()) as store:
+        commit(store, change("a", "1"))
+        names = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert set(names) >= {"store.db", "store.db.key", "store.db-wal"}
+    assert set(names.values()) == {0o600}
+
+
+def test_a_key_file_is_never_overwritten_and_its_absence_is_explained(tmp_path: Path) -> None:
+    keys = FileKeys(tmp_path / "k")
+    with pytest.raises(StoreError, match="restore it from a backup"):
+        keys.load()
+    key = keys.create()
+    assert keys.load() == key
+    with pytest.raises(StoreError, match="exists already"):
+        keys.create()
+    keys.path.write_text("canary")
+    with pytest.raises(StoreError, match="holds no key") as refusal:
+        keys.load()
+    assert "canary" not in str(refusal.value)
+
+
+def test_naming_the_records_loads_no_database_library() -> None:
+    program = (
+        "import sys, ecs_sync.store, ecs_sync.store.records\n"
+        "heavy = {'sqlalchemy', 'alembic', 'cryptography', 'psycopg'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or None)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_opening_a_store_does_not_load_the_migrations(url: str, store: Store) -> None:
+    program = (
+        "import sys\nfrom ecs_sync.store import Store\n"
+        f"Store.open({url!r}, fingerprint_key={KEY!r}).close()\n"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
