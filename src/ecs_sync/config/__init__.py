@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecs_sync.config.reading import load
+from ecs_sync.config.schema import schema
 from ecs_sync.config.secret import From, SecretSource
 from ecs_sync.config.values import (
     Config,
@@ -25,4 +26,5 @@ __all__ = [
     "StoreConfig",
     "WorkerConfig",
     "load",
+    "schema",
 ]

@@ -106,13 +106,20 @@ class Node:
 class Findings:
     """Everything found wrong so far, each once."""
 
-    __slots__ = ("_problems",)
+    __slots__ = ("_problems", "_spoiled")
 
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
+        self._spoiled: set[tuple[int, int]] = set()
 
     def add(self, where: Where, message: str) -> None:
-        self._problems[Problem(where.file, where.line, where.column, where.path, message)] = None
+        if (where.line, where.column) not in self._spoiled:
+            self._problems[Problem(where.file, where.line, where.column, where.path, message)] = None
+
+    def spoil(self, where: Where, message: str) -> None:
+        """As `add`, for what cannot be read at all: whatever else is found there follows from it."""
+        self.add(where, message)
+        self._spoiled.add((where.line, where.column))
 
     def __bool__(self) -> bool:
         return bool(self._problems)
@@ -199,7 +206,7 @@ class _Walk:
             raise _TooMuch
         at = self._where(node, path)
         if id(node) in above:
-            self._found.add(at, "an alias that contains itself")
+            self._found.spoil(at, "an alias that contains itself")
             return Node(None, at, key_at or at)
         inside = above | {id(node)}
         content: Scalar | tuple[Node, ...] | Mapping[str, Node]
@@ -214,7 +221,7 @@ class _Walk:
             case _:
                 content = self._scalar(node, at)
         if str(node.tag).removeprefix(_CORE) not in _TAGS:
-            self._found.add(at, "tags such as '!this' have no meaning here")
+            self._found.spoil(at, "tags such as '!this' have no meaning here")
         return Node(content, at, key_at or at)
 
     def _map(self, node: MappingNode, path: str, above: frozenset[int]) -> dict[str, Node]:
@@ -268,12 +275,12 @@ class _Walk:
         try:
             return int(digits, base)
         except ValueError:
-            self._found.add(at, "not a whole number that can be used")
+            self._found.spoil(at, "not a whole number that can be used")
             return None
 
     def _fraction(self, text: str, at: Where) -> float | None:
         if re.fullmatch(r"[+-]?\.(inf|nan)", text.lower()):
-            self._found.add(at, "infinity and NaN are of no use here")
+            self._found.spoil(at, "infinity and NaN are of no use here")
             return None
         return float(text.replace("_", ""))
 

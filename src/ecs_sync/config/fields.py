@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import types
 import typing
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.secret import looks_like_source
+from ecs_sync.config.sections import SECTIONS
 from ecs_sync.registry import Field, describe, nearest
 
 
@@ -88,9 +88,9 @@ def _validator(annotation: Any) -> TypeAdapter[Any]:
 
 
 def nested(annotation: Any) -> bool:
-    """Is this a section of the file (a dataclass), or a list or map of sections?"""
-    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-        return True
+    """Is this a section of the file, or a list or map of sections?"""
+    if isinstance(annotation, type):
+        return annotation in SECTIONS
     if typing.get_origin(annotation) is typing.Annotated:
         return nested(annotation.__origin__)
     return any(nested(part) for part in typing.get_args(annotation))

@@ -14,7 +14,7 @@ from ecs_sync.config.sections import JobSection, LimitsSection, LinkSection, Sco
 from ecs_sync.config.template import expand
 from ecs_sync.config.values import ConnectionConfig, JobConfig, LinkConfig
 from ecs_sync.config.words import link_policy
-from ecs_sync.errors import ConfigError, EcsSyncError
+from ecs_sync.errors import EcsSyncError
 from ecs_sync.limits import Limits
 from ecs_sync.model import Scope
 from ecs_sync.policy import STORE, JobPolicy, Rule
@@ -172,7 +172,7 @@ def _place(node: Node, connection: ConnectionConfig, reading: Reading) -> Any:
         if written.text is not None:
             return place_type.parse(written.text)
         return _built(place_type, written, reading)
-    except ValueError as error:
+    except (ValueError, EcsSyncError) as error:
         reading.found.add(written.at, str(error))
         return None
 
@@ -189,7 +189,7 @@ def _mapping(node: Node, reading: Reading) -> tuple[str, Any] | None:
         options = _built(
             options_type, dataclasses.replace(written, content=written.without(["name"]).map), reading
         )
-    except (ValueError, ConfigError) as error:
+    except (ValueError, EcsSyncError) as error:
         reading.found.add(named.at, str(error))
         return None
     return None if options is None else (named.text, options)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import typing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.jobs import Placed
 from ecs_sync.config.values import ConnectionConfig, JobConfig, LinkConfig
 from ecs_sync.config.words import writes
+from ecs_sync.registry import Field, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,28 @@ def check_overlaps(placed: Sequence[Placed], usable: Mapping[str, ConnectionConf
     by_endpoint: dict[object, list[Writer]] = defaultdict(list)
     for order, (job, link, node) in enumerate(_links(placed)):
         if writes(link.policy):
-            endpoint = usable[link.connection].endpoint
-            by_endpoint[endpoint].append(Writer(job, link, node, order))
+            by_endpoint[_endpoint(usable[link.connection])].append(Writer(job, link, node, order))
     for writers in by_endpoint.values():
         for first, second in _overlapping(writers):
             message = _message(first, second)
             if message:
                 found.add(second.node.map["place"].at, message)
+
+
+def _endpoint(connection: ConnectionConfig) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What says where a connection leads: the adapter and its free texts and paths.
+
+    Numbers, switches and closed choices say how to speak with it; credentials are left out too, so
+    that two of them at one address are taken for one place rather than for two.
+    """
+    free = [field for field in describe(connection.options_type) if not field.secret and _is_free(field)]
+    given = {field.name: connection.settings.get(field.name, field.default) for field in free}
+    return connection.adapter, tuple((name, str(value)) for name, value in given.items())
+
+
+def _is_free(field: Field) -> bool:
+    parts = typing.get_args(field.annotation) or (field.annotation,)
+    return str in parts or Path in parts
 
 
 def _links(placed: Sequence[Placed]) -> Iterator[tuple[JobConfig, LinkConfig, Node]]:

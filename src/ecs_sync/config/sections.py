@@ -173,3 +173,18 @@ class FileSection:
     connections: dict[str, ConnectionSection] | None = option("Configured providers by name", default=None)
     jobs: dict[str, JobSection] | None = option("Jobs by name", default=None)
     worker: WorkerSection | None = option("The daemon", default=None)
+
+
+SECTIONS: dict[type, str] = {
+    FileSection: "",
+    StoreSection: "store",
+    ConnectionSection: "connections.NAME",
+    PaceSection: "connections.NAME.pace",
+    JobSection: "jobs.NAME",
+    ScopeSection: "jobs.NAME.scope",
+    LimitsSection: "jobs.NAME.limits",
+    LinkSection: "jobs.NAME.links[]",
+    SelectSection: "jobs.NAME.links[].select",
+    WorkerSection: "worker",
+}
+"""Every section with the path it stands at, in the order of reading."""

@@ -79,7 +79,7 @@ def _fill(text: str, at: Where, given: Mapping[str, str], found: Findings) -> st
             return hole[0][0]
         if name not in given:
             known = nearest(name, given) or f"; known here: {', '.join(given)}"
-            found.add(at, f"{{{name}}} is not in for_each{known} (a brace itself is written twice)")
+            found.spoil(at, f"{{{name}}} is not in for_each{known} (a brace itself is written twice)")
         return given.get(name, hole[0])
 
     return _HOLE.sub(value, text)

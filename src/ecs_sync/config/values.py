@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecs_sync.config.secret import SecretSource
-from ecs_sync.errors import ConfigError, Problem
+from ecs_sync.errors import ConfigError, EcsSyncError, Problem
 from ecs_sync.limits import Limits
 from ecs_sync.model import HAND_PRIORITY, Scope
 from ecs_sync.policy import JobPolicy, LinkPolicy
@@ -59,21 +58,11 @@ class ConnectionConfig:
         secrets = {name: source.read() for name, source in self.secrets.items()}
         try:
             return self.options_type(**self.settings, **secrets)
-        except ValueError as error:
+        except (ValueError, EcsSyncError) as error:
             reason = str(error)
             if any(secret in reason for secret in secrets.values()):
                 reason = "its secret options do not fit"
             raise ConfigError(f"connection {self.name!r}: {reason}") from None
-
-    @property
-    def endpoint(self) -> tuple[str, tuple[tuple[str, str], ...]]:
-        """What two connections to the same thing have in common: the adapter and all options not secret."""
-        defaults = {
-            option.name: option.default
-            for option in dataclasses.fields(self.options_type)
-            if not option.metadata.get("secret") and option.default is not dataclasses.MISSING
-        }
-        return self.adapter, tuple(sorted((k, repr(v)) for k, v in {**defaults, **self.settings}.items()))
 
 
 @dataclass(frozen=True, slots=True)
