@@ -48,6 +48,17 @@ class Failure:
     """SSM asked for the type of a new parameter: what was to be updated is not there."""
 
 
+def ask(operation: Callable[..., Any], field: str, **request: Any) -> Any | Failure:
+    """The answer of one SDK call, which has ``field``, or its failure.
+
+    The SDK takes every 200 for an answer, a proxy's too, which would read as a complete and empty listing.
+    """
+    answer = call(operation, **request)
+    if isinstance(answer, Failure) or field in answer:
+        return answer
+    return Failure(Kind.UNANSWERED, "NotAws", "the answer is not one of AWS: check the endpoint and proxies")
+
+
 def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
     """The answer of one SDK call, or its failure. The SDK's exception, which may quote a value, ends here."""
     try:
@@ -64,6 +75,9 @@ def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
     except (sdk.BotoCoreError, ResponseParserError) as error:
         name = type(error).__name__
         return Failure(Kind.UNANSWERED, name, f"no usable answer from AWS ({name})")
+    except OSError as error:
+        # Errors of the network are the SDK's own, and caught above: this is a file of the credential chain.
+        return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {_NO_CREDENTIAL}")
 
 
 def reading_error(failure: Failure, doing: str) -> AdapterError:

@@ -23,7 +23,15 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import (
+    ConnectionError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import FileWebIdentityTokenLoader
 
@@ -226,7 +234,18 @@ class _Fetched:
     CANONICAL_NAME: None = None
 
     def load(self) -> DeferredRefreshableCredentials:
-        return DeferredRefreshableCredentials(refresh_using=self.fetch, method=self.METHOD)
+        return DeferredRefreshableCredentials(refresh_using=self._fetched, method=self.METHOD)
+
+    def _fetched(self) -> Any:
+        """What STS gives. Whatever goes wrong here, nothing was sent to SSM; no answer of STS is quoted."""
+        try:
+            return self.fetch()
+        except (HTTPClientError, ConnectionError, ResponseParserError):
+            problem: Exception = EndpointConnectionError(endpoint_url="of STS")
+        except (OSError, UnicodeDecodeError, ParamValidationError) as error:
+            why = type(error).__name__
+            problem = CredentialRetrievalError(provider=self.METHOD, error_msg=why)
+        raise problem
 
 
 def _fetched_session(method: str, fetch: Any) -> Session:

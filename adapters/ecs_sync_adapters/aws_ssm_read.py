@@ -9,7 +9,7 @@ from typing import Any
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
 from ecs_sync.errors import Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, call, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error
 
 NAMES_A_CALL = 10
 _DESCRIPTIONS_A_PAGE = 50
@@ -98,7 +98,7 @@ def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
 
 def tags(client: Any, id: ItemId) -> Attributes:
     """The tags of one parameter as attributes ``tag:NAME``: a call of its own."""
-    answer = call(client.list_tags_for_resource, ResourceType="Parameter", ResourceId=id)
+    answer = ask(client.list_tags_for_resource, "TagList", ResourceType="Parameter", ResourceId=id)
     if isinstance(answer, Failure):
         raise reading_error(answer, f"reading the tags of {id}")
     return attributes({f"tag:{tag['Key']}": tag["Value"] for tag in answer["TagList"]})
@@ -118,24 +118,25 @@ def _pages(operation: Callable[..., Any], doing: str, **request: Any) -> Iterato
     Yields `_MISSING` and ends where the parameter is not there.
     """
     token: str | None = None
+    given: set[str] = set()
     while True:
-        answer = call(operation, **request, **({"NextToken": token} if token else {}))
+        answer = ask(operation, "Parameters", **request, **({"NextToken": token} if token else {}))
         if isinstance(answer, Failure):
             if answer.code == "ParameterNotFound":
                 yield _MISSING
                 return
             raise reading_error(answer, doing)
-        yield answer.get("Parameters", [])
-        following = answer.get("NextToken")
-        if not following:
+        yield answer["Parameters"]
+        token = answer.get("NextToken")
+        if not token:
             return
-        if following == token:
-            raise Unavailable(f"{doing}: SSM answers the same page token again and again")
-        token = following
+        if token in given:
+            raise Unavailable(f"{doing}: SSM gave a page token twice, so its pages have no end")
+        given.add(token)
 
 
 def _read(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attributes]) -> Page:
-    answer = call(client.get_parameters, Names=list(ids), WithDecryption=True)
+    answer = ask(client.get_parameters, "Parameters", Names=list(ids), WithDecryption=True)
     if isinstance(answer, Failure):
         if answer.kind not in (Kind.DENIED, Kind.REFUSED):
             raise reading_error(

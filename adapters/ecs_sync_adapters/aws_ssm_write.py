@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Verdict, Write
 from ecs_sync.errors import Denied, Unacknowledged
-from ecs_sync_adapters.aws_errors import Failure, Kind, call, writing_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, ask, writing_error
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, described
 
 Tier = Literal["Standard", "Advanced", "Intelligent-Tiering"]
@@ -118,7 +118,7 @@ def _updating(creation: Creation, put: Put) -> dict[str, Any]:
 
 
 def _sent(client: Any, put: Put, request: Mapping[str, Any]) -> _Answer:
-    answer = call(client.put_parameter, **request)
+    answer = ask(client.put_parameter, "Version", **request)
     if not isinstance(answer, Failure):
         version = int(answer["Version"])
         replaced = str(version - 1) if put.expected is not None and version > 1 else None
@@ -131,7 +131,7 @@ def _sent(client: Any, put: Put, request: Mapping[str, Any]) -> _Answer:
 
 
 def _delete(client: Any, deletes: Sequence[tuple[int, Delete]]) -> dict[int, _Answer]:
-    answer = call(client.delete_parameters, Names=[delete.id for _, delete in deletes])
+    answer = ask(client.delete_parameters, "DeletedParameters", Names=[delete.id for _, delete in deletes])
     if isinstance(answer, Failure):
         if answer.kind is not Kind.DENIED or len(deletes) == 1:
             return {at: answer for at, _ in deletes}

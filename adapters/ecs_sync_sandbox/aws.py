@@ -23,10 +23,11 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 import boto3
 from botocore.config import Config
@@ -34,6 +35,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import Client
 
 from ecs_sync_sandbox.aws_guard import Fault, Known, refusal, resolved_tier
+from ecs_sync_sandbox.aws_script import Before, Bucket, Hold, LoseAck, SameToken, ShortPage, Step
 
 _ACCOUNTS = itertools.count(100_000_000_001)
 _PAGED = {"DescribeParameters": 50, "GetParameterHistory": 50, "GetParametersByPath": 10}
@@ -43,63 +45,12 @@ _LONGEST_HOLD = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as the server saw it, without the parameter's value, and the status of its answer."""
+    """One request as the server saw it, without the parameter's value: who asked, and with what status."""
 
     operation: str
     parameters: Mapping[str, Any]
     status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A request that is held back. It is carried out, late, once ``released`` is set."""
-
-    arrived: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
-    done: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class LoseAck:
-    """Carry the request out, then reset the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """Do something just before the request is carried out."""
-
-    action: Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True)
-class ShortPage:
-    """Answer a page of this many items at most, though there are more."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class SameToken:
-    """Answer a page whose NextToken is the one that was given."""
-
-
-Step = Fault | LoseAck | Hold | Before | ShortPage | SameToken
-
-
-@dataclass(slots=True)
-class _Bucket:
-    rate: float
-    tokens: float
-    at: float
-
-    def take(self, burst: float) -> bool:
-        now = time.monotonic()
-        self.tokens = min(burst, self.tokens + (now - self.at) * self.rate)
-        self.at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
+    access_key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +60,16 @@ class _Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def _faulty(fault: Fault) -> _Reply:
-    body = json.dumps({"__type": fault.code, "message": fault.message}).encode()
-    return _Reply(fault.status, body, (("Content-Type", "application/x-amz-json-1.1"), *fault.headers))
+def _faulty(fault: Fault, headers: Mapping[str, str]) -> _Reply:
+    """An error in the protocol of the request: JSON for SSM; XML for STS, whose requests are forms."""
+    if "json" in headers.get("content-type", ""):
+        kind = "application/x-amz-json-1.1"
+        body = json.dumps({"__type": fault.code, "message": fault.message})
+    else:
+        kind = "text/xml"
+        error = f"<Code>{escape(fault.code)}</Code><Message>{escape(fault.message)}</Message>"
+        body = f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
+    return _Reply(fault.status, body.encode(), (("Content-Type", kind), *fault.headers))
 
 
 class AwsServer:
@@ -126,7 +84,7 @@ class AwsServer:
         self._known: dict[str, Known] = {}
         self._script: dict[str, deque[Step]] = defaultdict(deque)
         self._denied: set[tuple[str, str]] = set()
-        self._limits: dict[str, tuple[_Bucket, float]] = {}
+        self._limits: dict[str, tuple[Bucket, float]] = {}
         self._holds: list[Hold] = []
         self._serial = itertools.count(1)
         self._http = _listen(self, port)
@@ -200,7 +158,7 @@ class AwsServer:
 
     def limit(self, operation: str, rate: float, burst: int) -> None:
         """From now on the operation is throttled over ``rate`` calls a second after ``burst`` calls."""
-        self._limits[operation] = (_Bucket(rate, burst, time.monotonic()), burst)
+        self._limits[operation] = (Bucket(rate, burst, time.monotonic()), burst)
 
     # -- how a request is answered
 
@@ -209,7 +167,8 @@ class AwsServer:
         request: dict[str, Any] = json.loads(body or b"{}") if is_json else {}
         reply, kept = self._scripted(operation, request, body, headers)
         shown = {name: value for name, value in request.items() if name != "Value"}
-        self.requests.append(Request(operation, shown, reply.status))
+        signer = headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
+        self.requests.append(Request(operation, shown, reply.status, signer))
         return reply if kept else None
 
     def _scripted(
@@ -217,13 +176,13 @@ class AwsServer:
     ) -> tuple[_Reply, bool]:
         """The reply, and whether the client gets to see it."""
         if fault := self._standing_fault(operation, request):
-            return _faulty(fault), True
+            return _faulty(fault, headers), True
         with self._lock:
             step = self._script[operation].popleft() if self._script[operation] else None
         size, token = None, None
         match step:
             case Fault():
-                return _faulty(step), True
+                return _faulty(step, headers), True
             case Hold():
                 step.arrived.set()
                 step.released.wait(_LONGEST_HOLD)
@@ -263,7 +222,7 @@ class AwsServer:
     ) -> _Reply:
         with self._lock:
             if fault := refusal(operation, request, self._known, self.region):
-                return _faulty(fault)
+                return _faulty(fault, headers)
             if operation in _PAGED:
                 return self._page(operation, request, headers, size, token)
             if operation == "PutParameter":
