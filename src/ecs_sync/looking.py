@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from ecs_sync.adapter import Item, ItemId
 from ecs_sync.diff import UNSEEN, Observed
+from ecs_sync.errors import AdapterError
 from ecs_sync.mapping import Refusal
 from ecs_sync.merge import Met, Moved
 from ecs_sync.model import Entry, Key
 from ecs_sync.observe import Observation
-from ecs_sync.protocol import Absorbed, Sight, absorb
+from ecs_sync.protocol import Absorbed, Dug, Sight, absorb
 from ecs_sync.remote import Reading, Remote, Row
 from ecs_sync.store import Base, Operation, OwnWrite, Seen, Store, Target, Track
 
@@ -152,9 +153,14 @@ def _absence_wants_proof(side: Side, base: Base) -> bool:
 
 
 def _wants_value(side: Side, each: Moved, base: Base | None, row: Row) -> bool:
-    """Only news is read; what is foreign, was seen before and is left alone anyway, is not read again."""
-    if row.unseen is not None or not _shows_news(base, row):
+    """Is the value needed? Of what moved on either side, so that what is replaced can be kept and shown.
+
+    What is foreign, was seen before and is left alone anyway, is not read again.
+    """
+    if row.unseen is not None:
         return False
+    if not _shows_news(base, row):
+        return base is None or each.desired is None or each.desired.version != base.version
     policy = side.remote.policy
     foreign = base is None and (each.desired is None or not each.desired.present)
     seen = side.seen.get(each.key)
@@ -205,7 +211,8 @@ def _own(side: Side, key: str, base: Base | None, row: Row | None) -> Target | N
         verdict = absorb(
             deletes=own.operation is Operation.DELETE,
             guard=side.remote.features.guard,
-            sight=_sight(own, target, row),
+            sight=(sight := _sight(own, target, row)),
+            dug=_dug(side, own) if sight is Sight.OTHER and side.remote.features.history else None,
             version=target.version,
             base_version=base.version if base else 0,
         )
@@ -214,6 +221,19 @@ def _own(side: Side, key: str, base: Base | None, row: Row | None) -> Target | N
         if verdict in (Absorbed.LANDED, Absorbed.GONE):
             side.spent.append(own.id)
     return explains
+
+
+def _dug(side: Side, own: OwnWrite) -> Dug:
+    """Does the history after the expected revision show the own write?"""
+    try:
+        versions = side.remote.dig(own.item, own.expected)
+    except AdapterError:
+        return Dug.UNREADABLE
+    for version in versions:
+        shown = {row.key: row.fingerprint for row in side.remote.rows(version, side.remote.read(version))}
+        if all(shown.get(target.key) == target.fingerprint for target in own.targets):
+            return Dug.LANDED
+    return Dug.NOTHING
 
 
 def _sight(own: OwnWrite, target: Target, row: Row | None) -> Sight:

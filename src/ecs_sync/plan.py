@@ -144,6 +144,8 @@ class Plan:
     scope: Scope
     store: str
     at: int
+    rules: str
+    """Names the policy that decided: the job's, and each link's."""
     links: tuple[Looked, ...]
     changes: tuple[Change, ...] = ()
     rebases: tuple[Rebase, ...] = ()
@@ -212,16 +214,14 @@ def check(plan: Plan, limits: Limits, protected: Sequence[Selection]) -> list[St
         stops += _too_much(STORE, f"in the store, adopted from {look.link}", adopted, look.base_keys, limits)
         if look.items == 0 and not look.unchanged and any(c.kind is Kind.DELETE for c in adopted):
             stops.append(Stop(STORE, f"{look.link} is empty: an empty place never empties the store"))
-    touched = sorted(
-        {
-            c.key.text
-            for c in plan.changes
-            if c.kind is not Kind.CREATE and any(p.covers(c.key.text) for p in protected)
-        }
-    )
+    touched = sorted({c.key.text for c in plan.changes if _is_protected(c, protected)})
     if touched:
         stops.append(Stop(STORE, f"protected: {_named(touched)}"))
     return stops
+
+
+def _is_protected(change: Change, protected: Sequence[Selection]) -> bool:
+    return change.kind is not Kind.CREATE and any(each.covers(change.key.text) for each in protected)
 
 
 def _too_much(

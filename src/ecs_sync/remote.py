@@ -75,7 +75,6 @@ class Remote:
     mapping: Mapping
     identity: str
     """Names place, mapping and selection: what a track is bound to."""
-    mapping_identity: str
     fingerprints: Fingerprinter
     selection: Selection
     sensitivity: Sensitivity

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ecs_sync.model import Entry, Type
-from ecs_sync.selection import Selection
+from ecs_sync.selection import conceals
 
 _SHAPES = re.compile(
     "|".join(
@@ -32,8 +32,8 @@ _SHAPES = re.compile(
             r"\bdop_v1_[a-f0-9]{64}",  # DigitalOcean
             r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
             r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JWT
-            r"(?i)\b(password|pwd)\s*=\s*[^;\s$%{<]{3,}",  # connection strings
-            r"(?i)\b(AccountKey|SharedAccessKey|SharedSecret)=[A-Za-z0-9+/=]{20,}",
+            r"\b(?i:password|pwd)\s*=\s*[^;\s$%{<]{3,}",  # connection strings
+            r"\b(?i:AccountKey|SharedAccessKey|SharedSecret)=[A-Za-z0-9+/=]{20,}",
             r"[?&]sig=[A-Za-z0-9%+/=]{20,}",  # shared access signatures
             r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@${}]{3,}@",  # credentials in a URL
         )
@@ -43,16 +43,16 @@ _SHAPES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """A job's patterns of secret keys, and whether the table of shapes is asked too."""
+    """A job's globs of secret keys, and whether the table of shapes is asked too."""
 
-    patterns: Sequence[Selection] = ()
+    patterns: Sequence[str] = ()
     by_shape: bool = True
 
     def mark(self, entry: Entry) -> Entry:
         """The entry, secret where anything says so; what is secret stays so."""
         if entry.secret:
             return entry
-        if any(pattern.covers(entry.key.text) for pattern in self.patterns):
+        if conceals(self.patterns, entry.key.text):
             return replace(entry, secret=True)
         if self.by_shape and entry.value.type in (Type.STRING, Type.JSON) and looks_secret(entry.value.text):
             return replace(entry, secret=True)

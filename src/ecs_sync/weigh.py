@@ -6,6 +6,7 @@ holds is put into each link's terms, so that sides are compared as each place ca
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -46,6 +47,7 @@ def weigh(job: str, scope: Scope, policy: JobPolicy, store: Store, at: int, side
         scope,
         store.identity,
         at,
+        _rules(policy, sides),
         tuple(_looked(side) for side in sides),
         tuple(weighing.changes),
         tuple(weighing.rebases),
@@ -54,6 +56,11 @@ def weigh(job: str, scope: Scope, policy: JobPolicy, store: Store, at: int, side
         tuple(weighing.contests),
         tuple(unread for side in sides for unread in side.observation.unread),
     )
+
+
+def _rules(policy: JobPolicy, sides: Sequence[Side]) -> str:
+    said = repr((policy, [side.remote.policy for side in sides]))
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
 
 def _looked(side: Side) -> Looked:

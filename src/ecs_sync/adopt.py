@@ -1,0 +1,166 @@
+"""What a run records in the store itself: adoptions with their bases, and the conflicts they settle.
+
+All of it is one transaction, so that the base moves with its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ecs_sync.carry import Running
+from ecs_sync.looking import Side
+from ecs_sync.plan import Change, KeyContest, Plan, Rebase
+from ecs_sync.policy import STORE
+from ecs_sync.store import Base, Candidate, Done, EntryChange, Held, Transaction
+
+
+def adopt(
+    running: Running, plan: Plan, sides: Sequence[Side], rule: str
+) -> tuple[dict[str, int], list[Change]]:
+    """Commits what the plan adopts. The new version of each key, and the changes that were overtaken.
+
+    A key that somebody changed in the store since the plan is left, and the rest goes on.
+    """
+    wanted = [*plan.adoptions, *plan.raises]
+    if not (wanted or plan.rebases or plan.contests):
+        return {}, []
+    with running.store.transaction(running.lease) as transaction:
+        expected = {change.key.text: change.version for change in wanted}
+        expected |= {r.key.text: r.version for r in plan.rebases if r.version and r.key.text not in expected}
+        moved = set(transaction.expect(running.scope, expected))
+        standing = [change for change in wanted if change.key.text not in moved]
+        versions = _commit(transaction, running, standing)
+        rebases = [r for r in plan.rebases if r.key.text not in moved]
+        for side in sides:
+            _move_bases(transaction, side, plan, standing, rebases, versions)
+        for contest in plan.contests:
+            if contest.key.text not in moved:
+                _record(transaction, running, sides, contest, rule)
+        _tell(transaction, running, standing, versions)
+    return versions, [change for change in wanted if change.key.text in moved]
+
+
+def _commit(transaction: Transaction, running: Running, changes: Sequence[Change]) -> dict[str, int]:
+    if not changes:
+        return {}
+    links = sorted({change.source for change in changes})
+    number = transaction.commit(
+        running.scope,
+        [EntryChange(change.key, change.after, change.rank) for change in changes],
+        origin="link " + ", ".join(links),
+        reason=running.reason,
+        who=running.who,
+        run=running.run,
+    )
+    return {change.key.text: number for change in changes}
+
+
+def _move_bases(
+    transaction: Transaction,
+    side: Side,
+    plan: Plan,
+    adopted: Sequence[Change],
+    rebases: Iterable[Rebase],
+    versions: dict[str, int],
+) -> None:
+    link = side.remote.link
+    assert side.track is not None
+    track = side.track.id
+    put: list[Base] = []
+    dropped: list[str] = []
+    held: dict[str, Held] = {}
+    unsettled = unsettled_items(plan, link)
+    moves = [
+        (c.key.text, c.observed, versions[c.key.text], c.item, c.revision, c.changed)
+        for c in adopted
+        if c.source == link
+    ]
+    moves += [
+        (r.key.text, r.fingerprint, r.version or versions[r.key.text], r.item, r.revision, r.changed)
+        for r in rebases
+        if r.link == link and (r.version or r.key.text in versions)
+    ]
+    for key, fingerprint, version, item, revision, changed in moves:
+        if fingerprint is None or item is None:
+            dropped.append(key)
+            continue
+        put.append(Base(key, fingerprint, version, item))
+        if revision is not None and item not in unsettled:
+            held[item] = Held(item, revision, changed)
+    if not (put or dropped):
+        return
+    transaction.put_bases(track, put)
+    transaction.drop_bases(track, dropped)
+    transaction.put_held(track, list(held.values()))
+    transaction.drop_seen(track, [key for key, *_ in moves])
+    transaction.drop_own_writes(side.spent)
+
+
+def unsettled_items(plan: Plan, link: str) -> set[str]:
+    """Items of a link that hold a key which is not in step after this run, or which will be written."""
+    held = {hold.item for hold in plan.holds if hold.link == link}
+    unread = {unread.item for unread in plan.unread if unread.link == link}
+    pushed = {change.item for change in plan.changes if change.side == link}
+    return {item for item in held | unread | pushed if item is not None}
+
+
+def _record(
+    transaction: Transaction, running: Running, sides: Sequence[Side], each: KeyContest, rule: str
+) -> None:
+    entries = dict(each.entries)
+    candidates = []
+    items = {side.remote.link: side for side in sides}
+    for side, fingerprint, rank in each.contest.candidates:
+        entry = entries.get(side)
+        archived = None
+        if fingerprint is not None and side != STORE and side != each.contest.winner:
+            where = items[side].remote.mapping.locate(each.key)
+            archived = transaction.archive(
+                running.scope,
+                each.key,
+                side,
+                entry,
+                fingerprint,
+                secret=entry is not None and entry.secret,
+                item=where if isinstance(where, str) else None,
+                revision=None,
+                reason="lost a conflict" if each.contest.winner else "side of a held conflict",
+                run=running.run,
+            )
+        candidates.append(Candidate(side, fingerprint, rank, archived))
+    transaction.record_conflict(
+        running.scope, each.key, running.job, candidates, each.contest.winner, rule, running.run
+    )
+
+
+def _tell(
+    transaction: Transaction, running: Running, changes: Sequence[Change], versions: dict[str, int]
+) -> None:
+    if not changes:
+        return
+    transaction.record_done(
+        [
+            Done(
+                running.run,
+                STORE,
+                change.key,
+                change.item,
+                None,
+                change.target,
+                change.revision,
+                versions[change.key.text],
+                "adopted",
+            )
+            for change in changes
+        ]
+    )
+    transaction.audit(
+        running.who,
+        "adopt",
+        {
+            "run": running.run,
+            "job": running.job,
+            "version": max(versions.values()),
+            "keys": sorted(change.key.text for change in changes),
+        },
+    )

@@ -1,0 +1,400 @@
+"""Carries out writes: interprets the protocol's phases with a store and an adapter, in groups.
+
+Many items stand in one phase at a time: their intents go into one transaction, their writes into the
+batches that the provider takes, their outcomes into one transaction again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ecs_sync import protocol
+from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Revision, Verdict, Write
+from ecs_sync.errors import AdapterError, Unacknowledged
+from ecs_sync.faults import Point, reached
+from ecs_sync.model import Key, Scope
+from ecs_sync.plan import Change
+from ecs_sync.policy import STORE
+from ecs_sync.protocol import Answered, Dug, Guarded, Machine, Phase, Result, Sight
+from ecs_sync.remote import Remote
+from ecs_sync.store import (
+    Base,
+    Candidate,
+    Done,
+    Held,
+    Intent,
+    Lease,
+    Operation,
+    OwnWrite,
+    Store,
+    Target,
+    Transaction,
+)
+
+GROUP = 256
+"""How many items go through the protocol together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run that is being carried out. ``fence`` raises `Fenced` where the lease was lost."""
+
+    store: Store
+    job: str
+    scope: Scope
+    run: str
+    who: str
+    reason: str
+    lease: Lease
+    fence: Callable[[], None]
+
+
+@dataclass
+class Task:
+    """One item on its way through the protocol. ``changes`` are empty where an intent is recovered."""
+
+    id: str
+    run: str
+    item: ItemId
+    targets: tuple[Target, ...]
+    expected: Revision | None
+    expected_changed: str | None
+    machine: Machine
+    changes: tuple[Change, ...] = ()
+    write: Write | None = None
+    archived: dict[str, int] = field(default_factory=dict)
+    between: list[Item] = field(default_factory=list)
+
+    @property
+    def result(self) -> Result:
+        return self.machine.result or Result.UNKNOWN
+
+    @property
+    def operation(self) -> Operation:
+        return Operation.DELETE if self.machine.deletes else Operation.PUT
+
+    def intent(self, track: int) -> Intent:
+        return Intent(
+            self.id,
+            track,
+            self.run,
+            self.item,
+            self.operation,
+            self.expected,
+            self.expected_changed,
+            self.targets,
+        )
+
+
+def recalled(intent: Intent, remote: Remote) -> Task:
+    """The task of an intent that was found open."""
+    machine = protocol.recover(
+        deletes=intent.operation is Operation.DELETE,
+        guard=remote.features.guard,
+        history=remote.features.history,
+    )
+    return Task(
+        intent.id, intent.run, intent.item, intent.targets, intent.expected, intent.expected_changed, machine
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """Drives the tasks of one link."""
+
+    running: Running
+    remote: Remote
+    track: int
+
+    def drive(self, tasks: Sequence[Task]) -> None:
+        """Every task to its end. Raises `Fenced` and `StoreError`; never `AdapterError`."""
+        order = list(Phase)
+        while waiting := [task for task in tasks if task.machine.phase is not Phase.DONE]:
+            phase = min((task.machine.phase for task in waiting), key=order.index)
+            self._perform(phase, [task for task in waiting if task.machine.phase is phase])
+
+    def _perform(self, phase: Phase, tasks: list[Task]) -> None:
+        match phase:
+            case Phase.CONFIRM | Phase.LOOK:
+                self._look(tasks)
+            case Phase.RECORD:
+                self._record(tasks)
+            case Phase.SEND:
+                self._send(tasks)
+            case Phase.DIG:
+                self._dig(tasks)
+            case Phase.SETTLE | Phase.CLOSE:
+                self._note(tasks)
+            case Phase.DONE:
+                pass
+
+    # Looking
+
+    def _look(self, tasks: Sequence[Task]) -> None:
+        seen = self.remote.look([task.item for task in tasks])
+        for task in tasks:
+            sight = self._sight(task, seen) if task.item in seen else Sight.UNREADABLE
+            task.machine = protocol.step(task.machine, sight)
+        if any(task.machine.recovering for task in tasks):
+            reached(Point.RECOVERING)
+
+    def _sight(self, task: Task, seen: dict[ItemId, Item | None]) -> Sight:
+        item = seen[task.item]
+        if item is None:
+            if task.machine.deletes:
+                return Sight.TARGET
+            return Sight.EXPECTED if task.expected is None else Sight.OTHER
+        if item.unreadable is not None:
+            return Sight.UNREADABLE
+        changed = item.changed.isoformat() if item.changed else None
+        same_time = task.expected_changed in (None, changed)
+        if task.expected is not None and item.revision == task.expected and same_time:
+            return Sight.EXPECTED
+        return Sight.TARGET if self.holds(item, task.targets) else Sight.OTHER
+
+    def holds(self, item: Item, targets: Iterable[Target]) -> bool:
+        """Does the item show every target?"""
+        shown = {row.key: row.fingerprint for row in self.remote.rows(item, self.remote.read(item))}
+        return all(shown.get(target.key) == target.fingerprint for target in targets)
+
+    def _dig(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            task.machine = protocol.step(task.machine, self._dug(task))
+
+    def _dug(self, task: Task) -> Dug:
+        try:
+            versions = self.remote.dig(task.item, task.expected)
+        except AdapterError:
+            return Dug.UNREADABLE
+        ours = task.machine.revision
+        if ours is None:
+            matching = [version for version in versions if self.holds(version, task.targets)]
+            ours = matching[0].revision if matching else None
+        position = next((i for i, version in enumerate(versions) if version.revision == ours), None)
+        if ours is None or position is None:
+            task.between = versions if task.machine.landed else []
+            return Dug.NOTHING
+        task.between = versions[:position]
+        newest = position == len(versions) - 1
+        if newest:
+            return Dug.GAP if task.between else Dug.NOTHING
+        return Dug.LANDED
+
+    # Recording and sending
+
+    def _record(self, tasks: Sequence[Task]) -> None:
+        running = self.running
+        with running.store.transaction(running.lease) as transaction:
+            versions = {target.key: target.version for task in tasks for target in task.targets}
+            moved = set(transaction.expect(running.scope, versions))
+            standing = [task for task in tasks if not any(t.key in moved for t in task.targets)]
+            busy = transaction.open_intents([task.intent(self.track) for task in standing])
+            recorded = [task for task in standing if task.item not in busy]
+            for task in recorded:
+                self._archive_before(transaction, task)
+        for task in tasks:
+            event = Guarded.RECORDED if task in recorded else Guarded.OVERTAKEN
+            task.machine = protocol.step(task.machine, event)
+        reached(Point.RECORDED)
+
+    def _archive_before(self, transaction: Transaction, task: Task) -> None:
+        for change in task.changes:
+            if change.expected is None:
+                continue
+            task.archived[change.key.text] = transaction.archive(
+                self.running.scope,
+                change.key,
+                self.remote.link,
+                change.before,
+                change.expected,
+                secret=change.before is not None and change.before.secret,
+                item=task.item,
+                revision=task.expected,
+                reason=f"{change.kind}d by a push",
+                run=task.run,
+            )
+
+    def _send(self, tasks: Sequence[Task]) -> None:
+        self.running.fence()
+        batches = list(self._batches(tasks))
+        with ThreadPoolExecutor(max_workers=min(len(batches), self.remote.features.concurrency)) as pool:
+            answers = list(pool.map(self._write, batches))
+        reached(Point.SENT)
+        for batch, outcomes in zip(batches, answers, strict=True):
+            for task, outcome in zip(batch, outcomes, strict=True):
+                gap = outcome.verdict is Verdict.APPLIED and outcome.replaced != task.expected
+                answer = Answered(outcome.verdict, gap, outcome.revision, outcome.reason)
+                task.machine = protocol.step(task.machine, answer)
+
+    def _batches(self, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+        features = self.remote.features
+        batch: list[Task] = []
+        size = 0
+        for task in tasks:
+            weight = len(task.item.encode()) + (len(task.write.value) if isinstance(task.write, Put) else 0)
+            full = len(batch) >= features.batch
+            heavy = features.batch_bytes is not None and size + weight > features.batch_bytes
+            if batch and (full or heavy):
+                yield batch
+                batch, size = [], 0
+            batch.append(task)
+            size += weight
+        if batch:
+            yield batch
+
+    def _write(self, batch: Sequence[Task]) -> Sequence[Outcome]:
+        writes = [task.write for task in batch if task.write is not None]
+        try:
+            return self.remote.adapter.write(writes)
+        except Unacknowledged as error:
+            return [Outcome(write.id, Verdict.UNKNOWN, reason=str(error)) for write in writes]
+        except AdapterError as error:
+            return [Outcome(write.id, Verdict.REFUSED, reason=str(error)) for write in writes]
+
+    # Noting what became of it
+
+    def _note(self, tasks: Sequence[Task]) -> None:
+        running = self.running
+        with running.store.transaction(running.lease) as transaction:
+            own_writes = self._own_writes_by_item()
+            for task in tasks:
+                if task.machine.phase is Phase.SETTLE:
+                    self._settle(transaction, task)
+                    transaction.drop_own_writes(own_writes.get(task.item, ()))
+                elif task.machine.keep:
+                    transaction.keep_own_writes([self._own_write(task)])
+            transaction.close_intent([task.id for task in tasks])
+            transaction.record_done([done for task in tasks for done in self._done(task)])
+            transaction.audit(running.who, "write", self._told(tasks))
+        for task in tasks:
+            task.machine = protocol.step(task.machine, None)
+        reached(Point.SETTLED)
+
+    def _own_writes_by_item(self) -> dict[ItemId, list[str]]:
+        found: dict[ItemId, list[str]] = {}
+        for own in self.running.store.own_writes(self.track):
+            found.setdefault(own.item, []).append(own.id)
+        return found
+
+    def _settle(self, transaction: Transaction, task: Task) -> None:
+        keys = [target.key for target in task.targets]
+        bases = self.running.store.bases_of(self.track, keys)
+        fresh = [t for t in task.targets if t.key not in bases or bases[t.key].version <= t.version]
+        transaction.put_bases(
+            self.track,
+            [Base(t.key, t.fingerprint, t.version, task.item) for t in fresh if t.fingerprint is not None],
+        )
+        transaction.drop_bases(self.track, [t.key for t in fresh if t.fingerprint is None])
+        transaction.drop_held(self.track, [task.item])
+        transaction.drop_seen(self.track, keys)
+        for item in task.between:
+            self._archive_between(transaction, task, item)
+
+    def _archive_between(self, transaction: Transaction, task: Task, item: Item) -> None:
+        """What an outsider wrote between our look and our write is a conflict that was lost unseen."""
+        keys = {target.key: target for target in task.targets}
+        for entry in self.remote.read(item).entries:
+            target = keys.get(entry.key.text)
+            fingerprint = self.remote.fingerprints.of(entry)
+            if target is None or fingerprint == target.fingerprint:
+                continue
+            archived = transaction.archive(
+                self.running.scope,
+                entry.key,
+                self.remote.link,
+                entry,
+                fingerprint,
+                secret=entry.secret,
+                item=item.id,
+                revision=item.revision,
+                reason="replaced unseen",
+                run=task.run,
+            )
+            rank = self.remote.policy.rank
+            lost = Candidate(self.remote.link, fingerprint, rank, archived)
+            won = Candidate(STORE, target.fingerprint, rank)
+            transaction.record_conflict(
+                self.running.scope, entry.key, self.running.job, [lost, won], STORE, "unseen", task.run
+            )
+
+    def _own_write(self, task: Task) -> OwnWrite:
+        return OwnWrite(task.id, self.track, task.item, task.operation, task.expected, task.targets)
+
+    def _done(self, task: Task) -> Iterator[Done]:
+        outcome = Result.APPLIED if task.machine.phase is Phase.SETTLE else task.result
+        for target in task.targets:
+            yield Done(
+                task.run,
+                self.remote.link,
+                Key(target.key),
+                task.item,
+                task.archived.get(target.key),
+                target.fingerprint,
+                task.machine.revision,
+                target.version,
+                outcome,
+            )
+
+    def _told(self, tasks: Sequence[Task]) -> dict[str, object]:
+        landed = sorted(task.item for task in tasks if task.machine.phase is Phase.SETTLE)
+        other = {task.item: str(task.result) for task in tasks if task.machine.phase is Phase.CLOSE}
+        return {
+            "run": self.running.run,
+            "job": self.running.job,
+            "link": self.remote.link,
+            "applied": landed,
+            "other": other,
+        }
+
+    # Proving
+
+    def prove(self, tasks: Sequence[Task], unsettled: set[ItemId]) -> tuple[list[Key], list[Key]]:
+        """Reads back what was applied: the keys that are proved, and those that are not.
+
+        Items all of whose keys are in step are put on record with their revision and change time.
+        """
+        applied = [task for task in tasks if task.result is Result.APPLIED and task.machine.current]
+        seen = self.remote.look([task.item for task in applied])
+        proved: list[Key] = []
+        unproved: list[Key] = []
+        held: list[Held] = []
+        for task in applied:
+            item = seen.get(task.item)
+            there = task.item in seen and (
+                task.machine.deletes
+                if item is None
+                else item.unreadable is None and self.holds(item, task.targets)
+            )
+            (proved if there else unproved).extend(Key(target.key) for target in task.targets)
+            if there and item is not None and item.revision is not None and item.id not in unsettled:
+                held.append(Held(item.id, item.revision, item.changed.isoformat() if item.changed else None))
+        if held:
+            with self.running.store.transaction(self.running.lease) as transaction:
+                transaction.put_held(self.track, held)
+        reached(Point.PROVED)
+        return proved, unproved
+
+
+def target_of(change: Change, versions: dict[str, int]) -> Target:
+    """What a push makes of its key, at the store's version that its value has."""
+    version = change.version if change.source == STORE else versions.get(change.key.text, change.version)
+    return Target(change.key.text, change.target, version)
+
+
+def task_of(
+    id: str,
+    run: str,
+    remote: Remote,
+    write: Write,
+    changes: Sequence[Change],
+    item: Item | None,
+    targets: Sequence[Target],
+) -> Task:
+    """The task of a write that was planned, from the item as it was observed."""
+    machine = protocol.begin(
+        deletes=isinstance(write, Delete), guard=remote.features.guard, history=remote.features.history
+    )
+    changed = item.changed.isoformat() if item is not None and item.changed else None
+    return Task(id, run, write.id, tuple(targets), write.expected, changed, machine, tuple(changes), write)

@@ -1,0 +1,64 @@
+"""What a run leaves on record of what it saw, so that the next look costs less and drift has an age.
+
+Never evidence for a base or a delete. Nothing is written where nothing moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ecs_sync.carry import Running
+from ecs_sync.looking import Side
+from ecs_sync.plan import Hold
+from ecs_sync.policy import Why
+from ecs_sync.report import Report
+from ecs_sync.store import Seen
+
+
+def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
+    """Records what is not in step at each link, with the listing's token; establishes complete tracks."""
+    for side in sides:
+        if side.track is None or not side.observation.complete:
+            continue
+        rows = {hold.key.text: _seen(side, hold) for hold in report.plan.holds if _is_of(hold, side)}
+        changed = [each.change for each in report.carried if each.change.side == side.remote.link]
+        clean = not changed and not report.stops and not _unread(side, report)
+        token = side.observation.token if clean else None
+        same_rows = {key: row._replace(since=row.since) for key, row in side.seen.items()}
+        establish = not side.track.established and not report.stops
+        if rows == same_rows and token == side.track.token and not establish:
+            continue
+        with running.store.transaction(running.lease) as transaction:
+            if rows != same_rows:
+                transaction.replace_seen(side.track.id, rows.values())
+            transaction.set_token(side.track.id, token)
+            if establish:
+                transaction.establish(side.track.id)
+
+
+def _is_of(hold: Hold, side: Side) -> bool:
+    return hold.link == side.remote.link and hold.item is not None
+
+
+def _unread(side: Side, report: Report) -> bool:
+    return any(unread.link == side.remote.link for unread in report.plan.unread)
+
+
+def _seen(side: Side, hold: Hold) -> Seen:
+    before = side.seen.get(hold.key.text)
+    same = before is not None and before.fingerprint == hold.observed
+    lost_to = hold.version if hold.why is Why.LOST else None
+    met = hold.why in (Why.FIRST_CONTACT, Why.BURIED)
+    assert hold.item is not None
+    return Seen(
+        hold.key.text,
+        hold.item,
+        hold.revision,
+        hold.changed,
+        hold.observed,
+        None,
+        before.since if before is not None and same else datetime.now(UTC),
+        lost_to,
+        met,
+    )

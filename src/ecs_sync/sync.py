@@ -1,0 +1,126 @@
+"""The story of a run: recover, observe, diff, plan, check, apply, settle, prove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from ecs_sync.adopt import adopt
+from ecs_sync.carry import Running
+from ecs_sync.faults import Point, reached
+from ecs_sync.leased import leased
+from ecs_sync.limits import Limits
+from ecs_sync.looking import Side
+from ecs_sync.model import Scope
+from ecs_sync.observe import observe
+from ecs_sync.plan import Plan, check
+from ecs_sync.policy import JobPolicy
+from ecs_sync.push import push
+from ecs_sync.recover import recover
+from ecs_sync.remember import remember
+from ecs_sync.remote import Remote
+from ecs_sync.report import Carried, Report
+from ecs_sync.saved import SavedPlan, bind
+from ecs_sync.selection import Selection
+from ecs_sync.store import Store, new_id
+from ecs_sync.tracks import found_sides, opened_sides
+from ecs_sync.weigh import weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job brought to life: its scope, its rules, and its links."""
+
+    name: str
+    scope: Scope
+    policy: JobPolicy
+    limits: Limits
+    protected: tuple[Selection, ...]
+    remotes: tuple[Remote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who wants a run, why, and what it may do. ``ttl`` and ``wait`` of the lease are in seconds."""
+
+    who: str
+    reason: str = ""
+    verb: str = "sync"
+    allow: str | None = None
+    """The id of a plan that may exceed the limits."""
+    saved: SavedPlan | None = None
+    """Only what this plan shows is done."""
+    run: str | None = None
+    """The id of a waiting run that this carries out."""
+    ttl: float = 15.0
+    wait: float = 0.0
+
+
+def plan(job: Job, store: Store) -> Plan:
+    """What a run would do now. Writes nothing anywhere."""
+    at = store.head()
+    sides = found_sides(job.name, job.remotes, store)
+    _observe(sides, store)
+    return weigh(job.name, job.scope, job.policy, store, at, sides)
+
+
+def run(job: Job, store: Store, order: Order) -> Report:
+    """Carries a job out. Raises LeaseHeld, Fenced, StalePlan and StoreError; the rest is in the report."""
+    with leased(store, job.name, ttl=order.ttl, wait=order.wait) as (lease, fence):
+        running = Running(
+            store, job.name, job.scope, order.run or new_id(), order.who, order.reason, lease, fence
+        )
+        with store.transaction(lease) as transaction:
+            transaction.start_run(running.run, job.name, order.verb, order.who, order.reason, lease.epoch)
+        reached(Point.STARTED)
+        recovered = recover(running, job.remotes)
+        sides = opened_sides(running, job.remotes)
+        at = store.head()
+        _observe(sides, store)
+        reached(Point.OBSERVED)
+        fresh = weigh(job.name, job.scope, job.policy, store, at, sides)
+        planned, stale = bind(order.saved, fresh) if order.saved else (fresh, ())
+        reached(Point.PLANNED)
+        stops = check(planned, job.limits, job.protected)
+        allowed = order.allow == planned.id or (order.saved is not None and order.allow == order.saved.id)
+        if stops and not allowed:
+            report = Report(running.run, planned, tuple(stops), recovered=recovered, stale=stale)
+        else:
+            report = _apply(running, job, planned, sides)
+            report = replace(report, recovered=recovered, stale=stale)
+        remember(running, sides, report)
+        _finish(running, report)
+        return report
+
+
+def _observe(sides: Sequence[Side], store: Store) -> None:
+    """Looks at every place at the same time."""
+    with ThreadPoolExecutor(max_workers=max(1, len(sides))) as pool:
+        looks = [pool.submit(observe, side.remote, store, side.track) for side in sides]
+        for side, look in zip(sides, looks, strict=True):
+            side.observation = look.result()
+
+
+def _apply(running: Running, job: Job, planned: Plan, sides: Sequence[Side]) -> Report:
+    versions, overtaken = adopt(running, planned, sides, job.policy.conflicts)
+    reached(Point.ADOPTED)
+    missed = {change.key for change in overtaken}
+    carried = [Carried.of_adoption(change, missed) for change in planned.adoptions]
+    proved, unproved = [], []
+    for side in sides:
+        done = push(running, side, planned, versions, missed)
+        carried += done.carried
+        proved += done.proved
+        unproved += done.unproved
+    return Report(running.run, planned, (), tuple(carried), tuple(proved), tuple(unproved))
+
+
+def _finish(running: Running, report: Report) -> None:
+    summary = json.dumps(report.counts, sort_keys=True)
+    with running.store.transaction(running.lease) as transaction:
+        if report.receipt is not None:
+            transaction.audit(running.who, "receipt", report.receipt)
+        transaction.finish_run(running.run, report.exit_code, summary)
+        transaction.checkpoint()

@@ -1,0 +1,102 @@
+"""Which track a link is on, and what becomes of its bases where the link was edited.
+
+A base row is carried over where its key still belongs to the same item under the same mapping; only
+the rest is first contact. So an edited place, mapping or selection never looks like a mass deletion.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from ecs_sync.adapter import ItemId
+from ecs_sync.carry import Running
+from ecs_sync.looking import Side
+from ecs_sync.observe import Observation
+from ecs_sync.remote import Remote
+from ecs_sync.spool import Spool
+from ecs_sync.store import Base, OwnWrite, Store, Track
+
+_CHUNK = 1000
+
+
+def identity_of(place: str, mapping: str, selection: str, mode: str) -> str:
+    """The text that a track is bound to. An audit keeps a base of its own."""
+    looks = "audit" if mode == "audit" else "sync"
+    return json.dumps(
+        {"looks": looks, "mapping": mapping, "place": place, "select": selection}, sort_keys=True
+    )
+
+
+def found_sides(job: str, remotes: Sequence[Remote], store: Store) -> list[Side]:
+    """The sides of a job as they are, for a plan: nothing is written."""
+    return [_side(remote, _current(job, remote, store), store) for remote in remotes]
+
+
+def opened_sides(running: Running, remotes: Sequence[Remote]) -> list[Side]:
+    """The sides of a job for a run: a link that was edited gets its new track, with what still holds."""
+    sides = []
+    for remote in remotes:
+        track = _current(running.job, remote, running.store)
+        left: tuple[ItemId, ...] = ()
+        if track is None or track.identity != remote.identity:
+            before = _side(remote, track, running.store)
+            left = before.left_behind
+            track = _open(running, remote, before)
+        side = _side(remote, track, running.store)
+        side.left_behind = left
+        sides.append(side)
+    return sides
+
+
+def _current(job: str, remote: Remote, store: Store) -> Track | None:
+    return next((track for track in store.tracks(job) if track.link == remote.link), None)
+
+
+def _side(remote: Remote, track: Track | None, store: Store) -> Side:
+    blank = Observation(remote.link, Spool())
+    if track is None or track.identity != remote.identity:
+        carried = track if track is not None and _same_mapping(track.identity, remote) else None
+        left = _left_behind(remote, track, store) if track is not None else ()
+        return Side(remote, None, carried, blank, left_behind=left)
+    own: dict[ItemId, list[OwnWrite]] = {}
+    for write in store.own_writes(track.id):
+        own.setdefault(write.item, []).append(write)
+    seen = {row.key: row for row in store.seen(track.id)}
+    return Side(remote, track, None, blank, own, seen, base_keys=store.base_count(track.id))
+
+
+def _same_mapping(identity: str, remote: Remote) -> bool:
+    before, now = json.loads(identity), json.loads(remote.identity)
+    return bool(before["mapping"] == now["mapping"] and before["looks"] == now["looks"])
+
+
+def _left_behind(remote: Remote, track: Track, store: Store) -> tuple[ItemId, ...]:
+    """Items of the former track that the link does not look at any more."""
+    return tuple(
+        sorted({base.item for base in store.bases(track.id) if not base.item.startswith(remote.place.root)})
+    )
+
+
+def _open(running: Running, remote: Remote, before: Side) -> Track:
+    with running.store.transaction(running.lease) as transaction:
+        track = transaction.open_track(running.job, remote.link, remote.identity)
+        for rows in _chunks(before.bases(running.store)):
+            transaction.put_bases(track.id, rows)
+        transaction.audit(
+            running.who,
+            "track",
+            {"job": running.job, "link": remote.link, "left_behind": len(before.left_behind)},
+        )
+    return track
+
+
+def _chunks(bases: Iterator[Base]) -> Iterator[list[Base]]:
+    rows: list[Base] = []
+    for base in bases:
+        rows.append(base)
+        if len(rows) >= _CHUNK:
+            yield rows
+            rows = []
+    if rows:
+        yield rows

@@ -1,0 +1,140 @@
+"""From a configuration to living jobs: opens the store, builds adapters, mappings and remotes.
+
+Adapters are built when a job first needs them, once per connection, and closed together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ecs_sync.adapter import Adapter
+from ecs_sync.config import Config, ConnectionConfig, JobConfig, LinkConfig
+from ecs_sync.errors import ConfigError
+from ecs_sync.pace import Pace, Paced
+from ecs_sync.registry import Registry
+from ecs_sync.remote import Remote
+from ecs_sync.sensitivity import Sensitivity
+from ecs_sync.store import Cipher, FileKeys, Store
+from ecs_sync.store.keys import decode_key
+from ecs_sync.sync import Job
+from ecs_sync.tracks import identity_of
+
+
+class Workbench:
+    """One configuration with its store open. Use it as a context manager."""
+
+    def __init__(self, config: Config, registry: Registry, store: Store) -> None:
+        self.config, self.registry, self.store = config, registry, store
+        self._adapters: dict[str, Paced] = {}
+
+    @classmethod
+    def open(cls, config: Config, registry: Registry) -> Workbench:
+        """Raises StoreError with the next step where the store cannot be used."""
+        fingerprint_key, cipher = keys_of(config)
+        store = Store.open(
+            config.store.address(), cipher=cipher, fingerprint_key=fingerprint_key, anchor=config.store.anchor
+        )
+        return cls(config, registry, store)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for adapter in self._adapters.values():
+            adapter.close()
+        self.store.close()
+
+    def job(self, name: str) -> Job:
+        """The job of this name, alive. Raises ConfigError, naming the jobs there are."""
+        if name not in self.config.jobs:
+            known = ", ".join(sorted(self.config.jobs)) or "none"
+            raise ConfigError(f"there is no job {name!r} in {self.config.path}; there are: {known}")
+        job = self.config.jobs[name]
+        return Job(
+            job.name,
+            job.scope,
+            job.policy,
+            job.limits,
+            job.protected,
+            tuple(self._remote(job, link) for link in job.links),
+        )
+
+    def adapter(self, name: str) -> Paced:
+        """The paced adapter of a connection. Raises ConfigError."""
+        if name not in self._adapters:
+            connection = self.config.connections[name]
+            adapter: Adapter = self.registry.adapter(connection.adapter)(connection.options())
+            self._adapters[name] = Paced(adapter, _pace(adapter, connection))
+        return self._adapters[name]
+
+    def _remote(self, job: JobConfig, link: LinkConfig) -> Remote:
+        mapping = self.registry.mapping(link.mapping)(link.mapping_options, link.place, job.scope)
+        spelled = mapping_identity(link)
+        return Remote(
+            link.name,
+            link.policy,
+            self.adapter(link.connection),
+            link.place,
+            mapping,
+            identity_of(f"{link.connection} {link.place}", spelled, link.select.text, str(link.policy.mode)),
+            self.store.fingerprinter,
+            link.select,
+            Sensitivity(job.secret),
+            copies_secrets=link.secrets == "copy",
+            hard_deletes=link.hard_deletes,
+        )
+
+
+def mapping_identity(link: LinkConfig) -> str:
+    """Canonical text of a link's mapping and its options."""
+    options: dict[str, Any] = dataclasses.asdict(link.mapping_options)
+    return json.dumps([link.mapping, options], sort_keys=True, default=str)
+
+
+def keys_of(config: Config) -> tuple[bytes, Cipher | None]:
+    """The key of fingerprints, and the cipher where ``store.key`` is configured.
+
+    Raises StoreError or ConfigError where one cannot be had.
+    """
+    return fingerprint_key_of(config).load(), cipher_of(config)
+
+
+def cipher_of(config: Config) -> Cipher | None:
+    """The cipher that seals secrets, or None where the configuration names no key."""
+    if config.store.key is None:
+        return None
+    return Cipher(decode_key(config.store.key.read().encode(), "store.key"))
+
+
+def fingerprint_key_of(config: Config) -> FileKeys:
+    """The file of the fingerprint key: configured, or beside the SQLite file. Raises ConfigError."""
+    if config.store.fingerprint_key is not None:
+        return FileKeys(config.store.fingerprint_key)
+    scheme, _, path = config.store.address().partition(":///")
+    if not scheme.startswith("sqlite") or not path:
+        raise ConfigError(
+            f"{config.path}: store.fingerprint_key: name a file for the key of fingerprints; "
+            "only a SQLite store has a place of its own for it"
+        )
+    return FileKeys.beside(Path(path))
+
+
+def _pace(adapter: Adapter, connection: ConnectionConfig) -> Pace:
+    declared, wanted = Pace.of(adapter.features), connection.pace
+    return dataclasses.replace(
+        declared,
+        rate=wanted.rate if wanted.rate is not None else declared.rate,
+        write_rate=wanted.write_rate if wanted.write_rate is not None else declared.write_rate,
+        concurrency=wanted.concurrency or declared.concurrency,
+        attempts=declared.attempts if wanted.retries is None else wanted.retries + 1,
+        max_wait=wanted.timeout or declared.max_wait,
+    )
