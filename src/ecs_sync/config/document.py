@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from ecs_sync.config.secret import Where
 from ecs_sync.errors import ConfigError, Problem
 
 _MOST_BYTES = 1 << 20
-_MOST_NODES = 100_000
+_MOST_NODES = 300_000
+_MOST_BRACKETS = 500
 _CORE = "tag:yaml.org,2002:"
 
 Scalar = str | int | float | bool | None
@@ -156,6 +158,9 @@ def read_document(path: Path, found: Findings) -> Node | None:
 
 
 def _parsed(text: str, start: Where, found: Findings) -> Node | None:
+    if max(accumulate((c in "[{") - (c in "]}") for c in text), default=0) > _MOST_BRACKETS:
+        found.add(start, "is nested too deeply")  # the parser would take hours to say so
+        return None
     try:
         root = YAML(typ="rt", pure=True).compose(text)
         if root is None:
@@ -172,7 +177,7 @@ def _parsed(text: str, start: Where, found: Findings) -> Node | None:
     except (RecursionError, YAMLError):
         found.add(start, "is nested too deeply")
     except _TooMuch:
-        found.add(start, f"aliases blow it up to more than {_MOST_NODES} parts")
+        found.add(start, f"has more than {_MOST_NODES} parts, aliases counted where they are used")
     return None
 
 
