@@ -4,16 +4,72 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from ecs_sync.adapter import Delete, Item, Listing, Put, Verdict
+from ecs_sync.adapter import Attributes, Delete, Item, Listing, Put, Verdict
 from ecs_sync.errors import AdapterError, Rejected, Unacknowledged, Unavailable
+from ecs_sync.testing import adapter_contract
+from ecs_sync.testing.adapter_contract import Behaviour, Subject
 from ecs_sync_adapters.memory import MemoryAdapter, MemoryOptions, MemoryPlace
 from ecs_sync_adapters.memory_store import Memory, forget, memory
 
 APP = MemoryPlace("app/")
+
+KINDS: dict[str, dict[str, Any]] = {
+    "class-a": {},
+    "class-a-with-everything": {
+        "batch": 5,
+        "atomic_batch": True,
+        "page": 3,
+        "holds_secrets": True,
+        "history": True,
+        "change_times": True,
+        "max_value_bytes": 4096,
+        "max_id_bytes": 200,
+        "forbidden": r"//|[\x00-\x1f]|\s$",
+    },
+    "class-b": {"guard": "B", "batch": 4, "page": 5, "ordered": False, "max_value_bytes": 4096},
+    "class-c": {"guard": "C", "values_in_listing": False, "text_values": True, "min_value_bytes": 1},
+    "class-c-restarting": {"guard": "C", "revisions": "restarting", "change_times": True, "batch": 10},
+    "class-d": {"guard": "D", "tokens": False, "current": False},
+}
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Somebody else at a store."""
+
+    store: Memory
+
+    def set(self, id: str, value: bytes, attributes: Attributes = ()) -> None:
+        self.store.set(id, value, attributes=attributes)
+
+    def delete(self, id: str) -> None:
+        self.store.delete(id)
+
+    def get(self, id: str) -> bytes | None:
+        item = self.store.get(id)
+        return None if item is None else item.value
+
+
+@pytest.fixture(params=KINDS)
+def subject(request: pytest.FixtureRequest, store: Memory) -> Subject:
+    return Subject(
+        adapter(**KINDS[request.param]),
+        APP,
+        Hand(store),
+        id=lambda name: f"app/{name}",
+        beside="app2/x",
+        foreign=(("owner", "team-a"),),
+    )
+
+
+@adapter_contract.behaviours
+def test_every_class_keeps_the_contract(behaviour: Behaviour, subject: Subject) -> None:
+    behaviour(subject)
 
 
 @pytest.fixture
