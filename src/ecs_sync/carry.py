@@ -91,6 +91,7 @@ class Task:
 def recalled(intent: Intent, remote: Remote) -> Task:
     """The task of an intent that was found open."""
     machine = protocol.recover(
+        creates=intent.expected is None,
         deletes=intent.operation is Operation.DELETE,
         guard=remote.features.guard,
         history=remote.features.history,
@@ -187,7 +188,7 @@ class Carrier:
     def _record(self, tasks: Sequence[Task]) -> None:
         running = self.running
         with running.store.transaction(running.lease) as transaction:
-            versions = {target.key: target.version for task in tasks for target in task.targets}
+            versions = {t.key: t.version for task in tasks for t in task.targets if t.version}
             moved = set(transaction.expect(running.scope, versions))
             standing = [task for task in tasks if not any(t.key in moved for t in task.targets)]
             busy = transaction.open_intents([task.intent(self.track) for task in standing])
@@ -279,9 +280,11 @@ class Carrier:
         return found
 
     def _settle(self, transaction: Transaction, task: Task) -> None:
-        keys = [target.key for target in task.targets]
+        # A write that the store knows nothing of (version 0) moves no base.
+        known = [target for target in task.targets if target.version]
+        keys = [target.key for target in known]
         bases = self.running.store.bases_of(self.track, keys)
-        fresh = [t for t in task.targets if t.key not in bases or bases[t.key].version <= t.version]
+        fresh = [t for t in known if t.key not in bases or bases[t.key].version <= t.version]
         transaction.put_bases(
             self.track,
             [Base(t.key, t.fingerprint, t.version, task.item) for t in fresh if t.fingerprint is not None],
@@ -394,7 +397,10 @@ def task_of(
 ) -> Task:
     """The task of a write that was planned, from the item as it was observed."""
     machine = protocol.begin(
-        deletes=isinstance(write, Delete), guard=remote.features.guard, history=remote.features.history
+        creates=write.expected is None,
+        deletes=isinstance(write, Delete),
+        guard=remote.features.guard,
+        history=remote.features.history,
     )
     changed = item.changed.isoformat() if item is not None and item.changed else None
     return Task(id, run, write.id, tuple(targets), write.expected, changed, machine, tuple(changes), write)

@@ -209,6 +209,7 @@ def _own(side: Side, key: str, base: Base | None, row: Row | None) -> Target | N
         if target is None:
             continue
         verdict = absorb(
+            creates=own.expected is None,
             deletes=own.operation is Operation.DELETE,
             guard=side.remote.features.guard,
             sight=(sight := _sight(own, target, row)),

@@ -117,6 +117,7 @@ class Machine:
     """
 
     phase: Phase
+    creates: bool
     deletes: bool
     guard: Guard
     history: bool
@@ -134,14 +135,14 @@ class Machine:
 _MOST_ATTEMPTS = 5
 
 
-def begin(*, deletes: bool, guard: Guard, history: bool) -> Machine:
-    """A machine for a write that was planned."""
-    return Machine(Phase.CONFIRM if deletes else Phase.RECORD, deletes, guard, history)
+def begin(*, creates: bool, deletes: bool, guard: Guard, history: bool) -> Machine:
+    """A machine for a write that was planned. ``creates`` says that it expects absence."""
+    return Machine(Phase.CONFIRM if deletes else Phase.RECORD, creates, deletes, guard, history)
 
 
-def recover(*, deletes: bool, guard: Guard, history: bool) -> Machine:
+def recover(*, creates: bool, deletes: bool, guard: Guard, history: bool) -> Machine:
     """A machine for an intent that was found open."""
-    return Machine(Phase.LOOK, deletes, guard, history, recovering=True, attempts=1)
+    return Machine(Phase.LOOK, creates, deletes, guard, history, recovering=True, attempts=1)
 
 
 def step(machine: Machine, event: Event) -> Machine:
@@ -228,19 +229,20 @@ def _dug(machine: Machine, dug: Dug) -> Machine:
             return replace(machine, phase=Phase.SETTLE, gap=dug is Dug.GAP)
         case Dug.GAP | Dug.NOTHING:
             return _close(machine, Result.UNDECIDED, keep=_may_land_late(machine))
-        case Dug.UNREADABLE if machine.landed:
-            return replace(machine, phase=Phase.SETTLE, reason="what came between could not be read")
         case Dug.UNREADABLE:
             return _done(machine, Result.UNKNOWN)
 
 
 def _may_land_late(machine: Machine) -> bool:
-    """A conditional write can land at the expected revision only; an unconditional one at any time."""
+    """A conditional write can land at the expected revision only; an unconditional one at any time.
+
+    A revision that has gone does not come again, but absence does: a create can always land late.
+    """
     match machine.guard:
         case Guard.A:
-            return False
+            return machine.creates
         case Guard.B:
-            return machine.deletes
+            return machine.creates or machine.deletes
         case Guard.C | Guard.D:
             return True
 
@@ -251,20 +253,35 @@ class Absorbed(StrEnum):
     OPEN = "open"
     """It may still land."""
     LANDED = "landed"
-    """It is there, and is the base now."""
+    """It landed, and is the base now."""
     STALE = "stale"
     """It is there, and older than the base: nobody edited the place, and a push repairs it."""
     GONE = "gone"
     """It can never land any more."""
 
 
-def absorb(*, deletes: bool, guard: Guard, sight: Sight, version: int, base_version: int) -> Absorbed:
-    """What ``sight``, taken against an own write of store version ``version``, says of it."""
+def absorb(
+    *,
+    creates: bool,
+    deletes: bool,
+    guard: Guard,
+    sight: Sight,
+    dug: Dug | None,
+    version: int,
+    base_version: int,
+) -> Absorbed:
+    """What an observation that moved says of an own write of store version ``version``.
+
+    ``sight`` is the observation against the own write, ``dug`` what the history after its expected
+    revision shows, None where there is none.
+    """
     match sight:
         case Sight.TARGET:
             return Absorbed.LANDED if version >= base_version else Absorbed.STALE
+        case Sight.OTHER if dug is Dug.LANDED:
+            return Absorbed.LANDED if version >= base_version else Absorbed.GONE
         case Sight.EXPECTED | Sight.UNREADABLE:
             return Absorbed.OPEN
         case Sight.OTHER:
-            late = _may_land_late(Machine(Phase.DONE, deletes, guard, history=False))
+            late = _may_land_late(Machine(Phase.DONE, creates, deletes, guard, history=False))
             return Absorbed.OPEN if late else Absorbed.GONE
