@@ -24,7 +24,7 @@ from .formats.leaves import Document, Edits, Format, Leaf, Lists, Path, Unparsab
 
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_REFERENCES = ("@secret:", "kv://")
+_SPOILT = "one of these edits would change more than its own value; make it by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class DocumentMapping:
     ``single_item`` or else ``root`` is the id of the one item.
 
     Integers, floats, booleans and lists are written to text-only formats (env, properties, ini, xml)
-    as their text and read back as strings: the image of the mapping. Text that begins with
-    ``@secret:`` or ``kv://`` is a reference. Metadata has no place in a document and is not written.
+    as their text and read back as strings: the image of the mapping. A reference reads back as a
+    string everywhere. Metadata has no place in a document and is not written.
     """
 
     Options: ClassVar[type] = DocumentOptions
@@ -122,18 +122,17 @@ class DocumentMapping:
 
         Raises `MappingError` with every reason where entries cannot be said in the document.
         """
-        wanted = self._wanted(id, entries)
         secret = any(entry.secret for entry in entries)
         if existing is None or existing.value is None:
-            if not wanted:
+            if not entries:
                 return None
-            text = self._edited(id, self._format(id).EMPTY, wanted)
+            text = self._edited(id, self._format(id).EMPTY, entries)
             return Item(id, text.encode("utf-8"), secret=secret)
         text, _ = self._parsed(id, existing.value)
-        edited = self._edited(id, text, wanted)
+        edited = self._edited(id, text, entries)
         if edited == text:
             return existing
-        if not wanted and edited.strip() == self._format(id).EMPTY.strip():
+        if not entries and edited.strip() == self._format(id).EMPTY.strip():
             return None
         raw = (_BOM if existing.value.startswith(_BOM) else b"") + edited.encode("utf-8")
         return dataclasses.replace(
@@ -184,7 +183,7 @@ class DocumentMapping:
                 yield Refusal(f"{item.id}:{leaf.line}: {error}", item=item.id)
                 continue
             if leaf.value is not None and len(leaf.path) > len(self._root):
-                yield Entry(key, _referenced(leaf.value), secret=item.secret)
+                yield Entry(key, leaf.value, secret=item.secret)
             elif key not in told and leaf.value is None:
                 told.add(key)
                 yield Refusal(f"{item.id}:{leaf.line}: {leaf.refusal}", key, item.id)
@@ -215,55 +214,59 @@ class DocumentMapping:
             return Refusal(f"it does not begin with {'/'.join(before)!r}, the file's own prefix", key, id)
         return id
 
-    def _wanted(self, id: ItemId, entries: Sequence[Entry]) -> dict[Path, Value]:
-        """The values to write, by path, each as it will read back. Raises `MappingError` with all reasons."""
-        problems: list[str] = []
-        wanted: dict[Path, Value] = {}
-        form = self._format(id)
-        before = self._prefix(id)
-        for entry in entries:
-            names = entry.key.segments
-            if names[: len(before)] != before or len(names) == len(before):
-                problems.append(f"{entry.key}: it does not begin with {'/'.join(before)!r}")
-                continue
-            try:
-                wanted[(*self._root, *names[len(before) :])] = form.image(_plain(entry.value))
-            except ValueError as error:
-                problems.append(f"{entry.key}: {error}")
-        if problems:
-            raise MappingError(f"{id}: " + "; ".join(problems))
-        return wanted
-
-    def _edited(self, id: ItemId, text: str, wanted: dict[Path, Value]) -> str:
+    def _edited(self, id: ItemId, text: str, entries: Sequence[Entry]) -> str:
         document = self._document(id, text)
-        edits = self._edits(id, document, wanted)
+        edits = self._edits(id, document, entries)
         if not (edits.replace or edits.remove or edits.add):
             return text
         try:
             edited = document.edit(edits)
+            after = self._format(id).parse(edited, self._view)
         except ValueError as error:
             raise MappingError(f"{id}: {error}") from None
-        after = _tally(self._document(id, edited).leaves)
-        if after != _expected(document.leaves, edits):
-            raise MappingError(
-                f"{id}: one of these edits would change more than its own value; make it by hand"
-            )
+        except Unparsable:
+            raise MappingError(f"{id}: {_SPOILT}") from None
+        if _tally(after.leaves) != _expected(document.leaves, edits):
+            raise MappingError(f"{id}: {_SPOILT}")
         return edited
 
-    def _edits(self, id: ItemId, document: Document, wanted: dict[Path, Value]) -> Edits:
+    def _edits(self, id: ItemId, document: Document, entries: Sequence[Entry]) -> Edits:
+        """What differs between a document and our entries. Raises `MappingError` with all reasons."""
         ours = {leaf.path: leaf for leaf in document.leaves if self._is_ours(leaf)}
-        blocked = sorted(path for path, leaf in ours.items() if leaf.value is None and path in wanted)
-        if blocked:
-            reasons = (f"{'/'.join(path)}: {ours[path].refusal}" for path in blocked)
-            raise MappingError(f"{id}: " + "; ".join(reasons))
+        problems: list[str] = []
+        wanted: dict[Path, Value] = {}
+        for entry in entries:
+            try:
+                path = self._path(id, entry.key)
+                wanted[path] = self._image(id, entry.value, ours.get(path))
+            except ValueError as error:
+                problems.append(f"{entry.key}: {error}")
+        if problems:
+            raise MappingError(f"{id}: " + "; ".join(problems))
         add = {path: value for path, value in wanted.items() if path not in ours}
         remove = {path for path, leaf in ours.items() if leaf.value is not None and path not in wanted}
         if add:
             remove |= {leaf.path for leaf in document.leaves if self._gives_way(leaf)}
-        replace = {
-            path: value for path, value in wanted.items() if path in ours and ours[path].value != value
-        }
-        return Edits(replace, frozenset(remove), add)
+        replace = {path: value for path, value in wanted.items() if path in ours}
+        changed = {path: value for path, value in replace.items() if ours[path].value != value}
+        return Edits(changed, frozenset(remove), add)
+
+    def _path(self, id: ItemId, key: Key) -> Path:
+        """Where a key lies in the document. Raises ValueError."""
+        before, names = self._prefix(id), key.segments
+        if names[: len(before)] != before or len(names) == len(before):
+            raise ValueError(f"it does not begin with {'/'.join(before)!r}, the file's own prefix")
+        return (*self._root, *names[len(before) :])
+
+    def _image(self, id: ItemId, value: Value, leaf: Leaf | None) -> Value:
+        """The value as it will read back. Raises ValueError where the document cannot say it."""
+        if leaf is not None and leaf.value is None:
+            raise ValueError(leaf.refusal)
+        if leaf is not None and leaf.value == value:
+            return value
+        if value.type is Type.REFERENCE:
+            value = Value(Type.STRING, value.text)
+        return self._format(id).image(value)
 
     def _is_ours(self, leaf: Leaf) -> bool:
         return len(leaf.path) > len(self._root) and leaf.path[: len(self._root)] == self._root
@@ -272,25 +275,6 @@ class DocumentMapping:
         """Is it an empty value above our keys?"""
         empty = leaf.value in (Value.null(), Value(Type.JSON, "{}"))
         return empty and len(leaf.path) <= len(self._root) and self._root[: len(leaf.path)] == leaf.path
-
-
-def _referenced(value: Value) -> Value:
-    if value.type is Type.STRING and value.text.startswith(_REFERENCES):
-        return Value(Type.REFERENCE, value.text)
-    return value
-
-
-def _plain(value: Value) -> Value:
-    """A value as formats know it: a reference is text. Raises ValueError."""
-    match value.type:
-        case Type.REFERENCE if value.text.startswith(_REFERENCES):
-            return Value.string(value.text)
-        case Type.REFERENCE:
-            raise ValueError("a reference begins with @secret: or kv://")
-        case Type.STRING if value.text.startswith(_REFERENCES):
-            raise ValueError("text that begins with @secret: or kv:// reads back as a reference")
-        case _:
-            return value
 
 
 Tally = Counter[tuple[Path, Value | None]]

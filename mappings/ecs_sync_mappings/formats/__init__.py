@@ -5,12 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from . import json, yaml
+from . import csv, env, ini, json, properties, toml, xml, yaml
 from .leaves import Format
 
-FORMATS: Mapping[str, Format] = {"json": json, "yaml": yaml}
+FORMATS: Mapping[str, Format] = {
+    "csv": csv,
+    "env": env,
+    "ini": ini,
+    "json": json,
+    "properties": properties,
+    "toml": toml,
+    "xml": xml,
+    "yaml": yaml,
+}
 
-_SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
+_SUFFIXES = {
+    ".cfg": "ini",
+    ".config": "xml",
+    ".csv": "csv",
+    ".env": "env",
+    ".ini": "ini",
+    ".json": "json",
+    ".properties": "properties",
+    ".toml": "toml",
+    ".xml": "xml",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
 
 
 def format_of(name: str) -> str | None:
