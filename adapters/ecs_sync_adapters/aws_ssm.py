@@ -28,7 +28,7 @@ from ecs_sync.adapter import (
     Write,
     option,
 )
-from ecs_sync.errors import ConfigError
+from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
 from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, found, listed, tags, untagged, versions
@@ -160,11 +160,12 @@ class SsmAdapter:
         return Listing(versions(self._connected(), id, after))
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """A call for each put and one for all deletes, and one more where a put lacks its listing's
-        attributes. Raises only where nothing was applied, or nothing is known of any of them.
+        """A call for each put and one for all deletes; one more for the updates that lack what only a
+        listing tells. What a policy denies by its name is refused by itself. Raises only where nothing
+        was applied, or nothing is known of any of them.
         """
-        if len(writes) > self._features.batch:
-            raise ValueError(f"at most {self._features.batch} writes, not {len(writes)}")
+        if len(writes) > NAMES_A_CALL:
+            raise Rejected(f"SSM takes {NAMES_A_CALL} writes at once, not {len(writes)}")
         return carry_out(self._connected(), self._creation, writes) if writes else []
 
     def close(self) -> None:
@@ -223,7 +224,9 @@ def _features(options: SsmOptions) -> Features:
         holds_secrets=True,
         # What is overwritten can be had back, what is deleted cannot: a delete takes all versions along.
         keeps_versions=False,
-        batch=NAMES_A_CALL,
+        # Puts are calls of their own, and paced one by one; deletes share a call.
+        batch=1,
+        delete_batch=NAMES_A_CALL,
         reads=NAMES_A_CALL,
         values_in_listing=False,
         ordered_revisions=True,

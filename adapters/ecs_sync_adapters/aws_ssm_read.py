@@ -30,16 +30,15 @@ _ATTRIBUTES = {
 def listed(client: Any, root: str, tagged: Callable[[ItemId], Attributes]) -> Iterator[Page]:
     """All parameters under ``root``, without values: fifty a call."""
     path = {"Key": "Path", "Option": "Recursive", "Values": [root.rstrip("/") or "/"]}
-    described = _pages(
+    pages = _pages(
         client.describe_parameters,
         f"listing {root}",
         ParameterFilters=[path],
         MaxResults=_DESCRIPTIONS_A_PAGE,
     )
-    for parameters in described:
+    for parameters, proof in pages:
         mine = (parameter for parameter in parameters if parameter["Name"].startswith(root))
-        yield Page(tuple(_item(parameter, None, tagged(parameter["Name"])) for parameter in mine))
-    yield Page(proof=Proof())
+        yield Page(tuple(_item(each, None, tagged(each["Name"])) for each in mine), proof=proof)
 
 
 def described(client: Any, ids: Sequence[ItemId]) -> dict[ItemId, Item]:
@@ -47,13 +46,13 @@ def described(client: Any, ids: Sequence[ItemId]) -> dict[ItemId, Item]:
     if not ids:
         return {}
     names = {"Key": "Name", "Option": "Equals", "Values": list(ids)}
-    found = _pages(
+    pages = _pages(
         client.describe_parameters,
         "looking at what is to be updated",
         ParameterFilters=[names],
         MaxResults=_DESCRIPTIONS_A_PAGE,
     )
-    return {parameter["Name"]: _item(parameter, None, ()) for page in found for parameter in page}
+    return {parameter["Name"]: _item(parameter, None, ()) for page, _ in pages for parameter in page}
 
 
 def found(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attributes]) -> Iterator[Page]:
@@ -81,7 +80,7 @@ def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
         WithDecryption=True,
         MaxResults=_VERSIONS_A_PAGE,
     )
-    for page in pages:
+    for page, _ in pages:
         if page is _MISSING:
             yield Page(absent=(id,), proof=Proof() if after is None else None)
             return
@@ -112,10 +111,12 @@ def untagged(id: ItemId) -> Attributes:
 _MISSING: list[Any] = []
 
 
-def _pages(operation: Callable[..., Any], doing: str, **request: Any) -> Iterator[list[Any]]:
+def _pages(
+    operation: Callable[..., Any], doing: str, **request: Any
+) -> Iterator[tuple[list[Any], Proof | None]]:
     """Pages of a listing, by token alone: a short or empty page that has one is not the last.
 
-    Yields `_MISSING` and ends where the parameter is not there.
+    The last one comes with the proof. Yields `_MISSING` and ends where the parameter is not there.
     """
     token: str | None = None
     given: set[str] = set()
@@ -123,11 +124,11 @@ def _pages(operation: Callable[..., Any], doing: str, **request: Any) -> Iterato
         answer = ask(operation, "Parameters", **request, **({"NextToken": token} if token else {}))
         if isinstance(answer, Failure):
             if answer.code == "ParameterNotFound":
-                yield _MISSING
+                yield _MISSING, None
                 return
             raise reading_error(answer, doing)
-        yield answer["Parameters"]
         token = answer.get("NextToken")
+        yield answer["Parameters"], None if token else Proof()
         if not token:
             return
         if token in given:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Verdict, Write
-from ecs_sync.errors import Denied, Unacknowledged
+from ecs_sync.errors import Unacknowledged
 from ecs_sync_adapters.aws_errors import Failure, Kind, ask, writing_error
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, described
 
@@ -161,9 +161,6 @@ def _outcomes(writes: Sequence[Write], answers: Mapping[int, _Answer]) -> list[O
         raise writing_error(ended, doing)
     if verdicts == {Verdict.UNKNOWN}:
         raise Unacknowledged(f"{doing}: {outcomes[0].reason}")
-    failures = [answer for answer in answers.values() if isinstance(answer, Failure)]
-    if len(failures) == len(writes) and all(failure.kind is Kind.DENIED for failure in failures):
-        raise Denied(f"{doing}: {failures[0].reason}")
     return outcomes
 
 

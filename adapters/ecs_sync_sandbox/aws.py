@@ -35,11 +35,13 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import Client
 
 from ecs_sync_sandbox.aws_guard import Fault, Known, refusal, resolved_tier
+from ecs_sync_sandbox.aws_pages import chosen, rest, token_after
 from ecs_sync_sandbox.aws_script import Before, Bucket, Hold, LoseAck, SameToken, ShortPage, Step
 
 _ACCOUNTS = itertools.count(100_000_000_001)
 _PAGED = {"DescribeParameters": 50, "GetParameterHistory": 50, "GetParametersByPath": 10}
 _PASSED = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token")
+_MOTO_PAGE = 10
 _LONGEST_HOLD = 60.0
 
 
@@ -261,27 +263,55 @@ class AwsServer:
         size: int | None,
         token: str | None,
     ) -> _Reply:
-        """One page of at most MaxResults items; moto always answers ten descriptions, SSM up to 50."""
-        start = int(str(request.get("NextToken") or "0.0").partition(".")[0])
+        """One page of at most MaxResults items, or of ``size``; moto always answers ten descriptions."""
         wanted = min(
             request.get("MaxResults", _PAGED[operation]), _PAGED[operation] if size is None else size
         )
+        first = self._ask_moto(json.dumps({**request, "NextToken": "0"}).encode(), headers)
+        if first.status != 200:
+            return first
+        names = None
+        if operation == "DescribeParameters":
+            names = chosen(self._known, request.get("ParameterFilters"))
+        if names is None:
+            page = self._page_by_offset(operation, request, headers, wanted)
+        else:
+            page = self._page_by_name(names, request, headers, wanted)
+        if token is not None:
+            page["NextToken"] = token
+        return _Reply(200, json.dumps(page).encode(), (("Content-Type", "application/x-amz-json-1.1"),))
+
+    def _page_by_name(
+        self, names: Sequence[str], request: Mapping[str, Any], headers: Mapping[str, str], wanted: int
+    ) -> dict[str, Any]:
+        given = request.get("NextToken")
+        left = rest(names, given)
+        shown = left[:wanted]
+        found: dict[str, Any] = {}
+        for start in range(0, len(shown), _MOTO_PAGE):
+            filters = [{"Key": "Name", "Option": "Equals", "Values": shown[start : start + _MOTO_PAGE]}]
+            reply = self._ask_moto(json.dumps({"ParameterFilters": filters}).encode(), headers)
+            found |= {each["Name"]: each for each in json.loads(reply.body)["Parameters"]}
+        page: dict[str, Any] = {"Parameters": [found[name] for name in shown]}
+        if len(left) > wanted:
+            page["NextToken"] = token_after(shown[-1] if shown else None, given, next(self._serial))
+        return page
+
+    def _page_by_offset(
+        self, operation: str, request: Mapping[str, Any], headers: Mapping[str, str], wanted: int
+    ) -> dict[str, Any]:
+        start = int(str(request.get("NextToken") or "0.0").partition(".")[0])
         found: list[Any] = []
         more = True
         while more and len(found) <= wanted:
             asked = {**request, "NextToken": str(start + len(found)), "MaxResults": _PAGED[operation]}
-            reply = self._ask_moto(json.dumps(asked).encode(), headers)
-            if reply.status != 200:
-                return reply
-            answer = json.loads(reply.body)
+            answer = json.loads(self._ask_moto(json.dumps(asked).encode(), headers).body)
             found += answer["Parameters"]
             more = bool(answer.get("NextToken"))
         page: dict[str, Any] = {"Parameters": found[:wanted]}
         if len(found) > wanted:
             page["NextToken"] = f"{start + wanted}.{next(self._serial)}"
-        if token is not None:
-            page["NextToken"] = token
-        return _Reply(200, json.dumps(page).encode(), (("Content-Type", "application/x-amz-json-1.1"),))
+        return page
 
 
 def client_of(url: str, region: str = "eu-west-1", service: str = "ssm", **config: Any) -> Any:

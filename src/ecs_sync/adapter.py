@@ -192,6 +192,8 @@ class Features:
     """What is overwritten or deleted can be had back from the provider."""
     batch: int = 1
     """The most writes that one `Adapter.write` takes."""
+    delete_batch: int | None = None
+    """The most deletes that it takes when it is given nothing else, where that is more than ``batch``."""
     batch_bytes: int | None = None
     """The most bytes, all ids and values together, that one `Adapter.write` takes."""
     atomic_batch: bool = False

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ssm_sandbox import ROOT, absent, adapter_of, items, listed, one, outside
 
 from ecs_sync.adapter import Delete, KeepsHistory, Put, Verdict
+from ecs_sync.errors import Rejected
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmPlace
 from ecs_sync_sandbox.aws import AwsServer
 
@@ -167,8 +168,8 @@ def test_outcomes_come_in_the_order_of_the_writes(ssm: SsmAdapter) -> None:
     assert [outcome.verdict for outcome in outcomes] == [applied, applied, raced, applied, refused]
 
 
-def test_a_batch_longer_than_declared_is_an_error(ssm: SsmAdapter) -> None:
-    with pytest.raises(ValueError, match="at most 10"):
+def test_more_writes_than_one_call_takes_are_an_error(ssm: SsmAdapter) -> None:
+    with pytest.raises(Rejected, match="10 writes"):
         ssm.write([Delete(f"/acme/prod/{n}", "1") for n in range(11)])
 
 

@@ -295,3 +295,33 @@ def test_a_process_that_ends_at_once_is_reported_with_what_it_said() -> None:
         RealServer(lambda port: [sys.executable, "-c", said], lambda url: False),
     ):
         pass
+
+
+def test_what_stands_still_is_listed_while_others_come_and_go(ssm: Any) -> None:
+    standing = [f"/acme/standing/{n}" for n in range(6)]
+    for n, name in enumerate(standing):
+        put(ssm, f"/acme/guest/{n}")
+        put(ssm, name)
+    path = [{"Key": "Path", "Option": "Recursive", "Values": ["/acme"]}]
+    shown: list[str] = []
+    token: dict[str, str] = {}
+    for n in range(20):
+        answer = ssm.describe_parameters(ParameterFilters=path, MaxResults=1, **token)
+        shown += names(answer)
+        if "NextToken" not in answer:
+            break
+        token = {"NextToken": answer["NextToken"]}
+        ssm.delete_parameters(Names=[f"/acme/guest/{n % 6}"])
+        put(ssm, f"/acme/guest/new{n % 3}", Overwrite=True)
+    assert sorted(name for name in shown if name in standing) == standing
+
+
+def test_the_pages_that_go_by_name_choose_as_moto_does(ssm: Any) -> None:
+    for name in ("/acme/a", "/acme/a/b", "/acmeish/c", "/Acme/d", "plain"):
+        put(ssm, name)
+    for root in ("/acme", "/acme/a", "/"):
+        path = {"Key": "Path", "Option": "Recursive", "Values": [root]}
+        kind = {"Key": "Type", "Option": "Equals", "Values": ["String"]}
+        ours = ssm.describe_parameters(ParameterFilters=[path])
+        theirs = ssm.describe_parameters(ParameterFilters=[path, kind])
+        assert sorted(names(ours)) == sorted(names(theirs))
