@@ -9,9 +9,11 @@ with PostgresqlServer() as server:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -54,6 +56,7 @@ class PostgresqlServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
         self._server.__exit__()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -66,17 +69,20 @@ class PostgresqlServer:
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self._server.port), "-U", USER, name)
         return self.url(name)
 
-    def kill(self) -> None:
-        """Ends the server as a power cut would."""
-        self._server.kill()
-
-    def start(self) -> None:
-        """Starts the server again, on the same port and data."""
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
+    def restart(self) -> None:
+        """Stops the server, which drops its clients, and starts it again on the same port and data."""
+        self._stop()
         self._server.start()
 
+    def _stop(self) -> None:
+        # Asked politely the server would wait for its clients; an interrupt sends them away.
+        with contextlib.suppress(NotReady, ProcessLookupError):
+            os.kill(self._server.pid, signal.SIGINT)
+        self._server.stop()
+
     @property
-    def _data(self) -> Path:
+    def data(self) -> Path:
+        """The folder of the server's files."""
         return self._folder / "data"
 
     def _initialise(self) -> None:
@@ -84,7 +90,7 @@ class PostgresqlServer:
         if user is not None:
             shutil.chown(self._folder, user)
         options = ("-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-        self._run("initdb", "-D", str(self._data), *options, user=user)
+        self._run("initdb", "-D", str(self.data), *options, user=user)
 
     def _run(self, program: str, *arguments: str, user: str | None = None) -> None:
         done = subprocess.run(
@@ -104,7 +110,7 @@ class PostgresqlServer:
         user = _unprivileged()
         # The server refuses to run as root; setpriv becomes it, so the process is the server itself.
         become = [] if user is None else ["setpriv", f"--reuid={user}", "--clear-groups", "--"]
-        where = ["-D", str(self._data), "-h", "127.0.0.1", "-p", str(port), "-k", str(self._folder)]
+        where = ["-D", str(self.data), "-h", "127.0.0.1", "-p", str(port), "-k", str(self._folder)]
         return [*become, str(self._programs / "postgres"), *where, *settings]
 
     def _ready(self, url: str) -> bool:

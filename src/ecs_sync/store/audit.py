@@ -35,7 +35,7 @@ def genesis(of: str) -> bytes:
     return hashlib.blake2b(f"ecs-sync audit 1 {of}".encode(), digest_size=_HASH_BYTES).digest()
 
 
-def _hash(previous: bytes, number: int, time: int, who: str, action: str, details: str) -> bytes:
+def record_hash(previous: bytes, number: int, time: int, who: str, action: str, details: str) -> bytes:
     record = json.dumps([number, time, who, action, details], separators=(",", ":"))
     return hashlib.blake2b(previous + record.encode("ascii"), digest_size=_HASH_BYTES).digest()
 
@@ -68,7 +68,7 @@ def append(connection: Connection, who: str, action: str, details: Mapping[str, 
     number += 1
     time = now()
     text = json.dumps(dict(details), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    hash = _hash(previous, number, time, who, action, text)
+    hash = record_hash(previous, number, time, who, action, text)
     connection.execute(
         insert(audit).values(
             number=number, time=time, who=who, action=action, details=text, previous=previous, hash=hash
@@ -200,7 +200,7 @@ def _wrong(row: Any, number: int, previous: bytes, expected: bytes | None) -> st
         return f"record {number} is missing"
     if row.previous != previous:
         return f"record {number} does not follow record {number - 1}"
-    if _hash(previous, number, row.time, row.who, row.action, row.details) != row.hash:
+    if record_hash(previous, number, row.time, row.who, row.action, row.details) != row.hash:
         return f"record {number} was altered"
     if expected is not None and expected != row.hash:
         return f"record {number} is not the one that was signed"

@@ -56,8 +56,8 @@ class Store:
     ) -> None:
         self.database = database
         self._seal = Seal(identity, cipher)
-        self._chain = audit.Chain(identity, AuditKey.derive(key), anchor)
-        self._watch = leases.Watch()
+        self.chain = audit.Chain(identity, AuditKey.derive(key), anchor)
+        self.watch = leases.Watch()
         self.fingerprinter = Fingerprinter(key)
 
     @classmethod
@@ -282,7 +282,7 @@ class Store:
     def verify_audit(self) -> AuditReport:
         """Checks every record, the signed head, the checkpoints and the anchor file."""
         with self.database.reading() as connection:
-            return audit.verify(connection, self._chain)
+            return audit.verify(connection, self.chain)
 
     # Leases
 
@@ -303,7 +303,7 @@ class Store:
         over; so is, at once, that of a process of this host that ended. The fence makes both safe.
         """
         wanted = Lease(job, holder, 0)
-        return leases.acquire(self.database, opening.lock_identity, self._watch, wanted, ttl, wait)
+        return leases.acquire(self.database, opening.lock_identity, self.watch, wanted, ttl, wait)
 
     def renew(self, lease: Lease) -> None:
         """Says that the holder lives. Raises Fenced where the lease changed hands."""
@@ -327,6 +327,6 @@ class Store:
             opening.lock_identity(connection)
             if lease is not None:
                 leases.must_hold(connection, lease)
-            transaction = Transaction(connection, self._seal, self.fingerprinter, self._chain)
+            transaction = Transaction(connection, self._seal, self.fingerprinter, self.chain)
             yield transaction
-        audit.anchor(self._chain, transaction.signed)
+        audit.anchor(self.chain, transaction.signed)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ecs_sync.adapter import ItemId, Revision, Token
 from ecs_sync.errors import StoreError
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Scope
-from ecs_sync.store import audit, committing, recording, tracking, writing
+from ecs_sync.store import audit, committing, reading, recording, tracking, writing
 from ecs_sync.store.crypto import Seal
 from ecs_sync.store.opening import note_sealing_key
 from ecs_sync.store.records import (
@@ -23,6 +23,7 @@ from ecs_sync.store.records import (
     Intent,
     OwnWrite,
     Seen,
+    Stored,
     Track,
     Version,
 )
@@ -74,6 +75,10 @@ class Transaction:
         described = Version(number, scope.text, datetime.now(UTC), who, origin, reason, run)
         committing.commit(self._connection, self._seal, self._fingerprinter, scope, changes, described)
         return number
+
+    def stored(self, scope: Scope, keys: Iterable[str]) -> dict[str, Stored]:
+        """As `Store.stored`; what it finds stays the newest until the transaction ends."""
+        return reading.newest(self._connection, scope, keys, None, self._seal)
 
     def expect(self, scope: Scope, versions: Mapping[str, int]) -> list[str]:
         """The keys whose newest version is not the given one any more (0: never existed), sorted."""
