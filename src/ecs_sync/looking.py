@@ -89,16 +89,17 @@ def look(sides: Sequence[Side], batch: Sequence[Moved]) -> dict[str, list[Lookin
     """Looks closely at a batch of keys on every link."""
     lookings: dict[str, list[Looking]] = {each.key: [] for each in batch}
     for i, side in enumerate(sides):
-        confirmed = _confirmed(side, [(each.key, each.links[i]) for each in batch])
+        mine = [each for each in batch if side.remote.selection.covers(each.key)]
+        confirmed = _confirmed(side, [(each.key, each.links[i]) for each in mine])
         wanted = {
             row.item
-            for each in batch
+            for each in mine
             if (row := confirmed.get(each.key, each.links[i].row)) is not None
             and _wants_value(side, each, each.links[i].base, row)
             and row.item not in side.observation.kept
         }
         fetched = {id: item for id, item in side.remote.look(sorted(wanted)).items() if item is not None}
-        for each in batch:
+        for each in mine:
             met = each.links[i]
             row = confirmed.get(each.key, met.row)
             if row is not None and _wants_value(side, each, met.base, row):

@@ -6,7 +6,7 @@ moved, or that are not in step, come out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ecs_sync.remote import Row
@@ -28,13 +28,17 @@ class Moved(NamedTuple):
     links: tuple[Met, ...]
 
 
-def moved(
-    desired: Iterable[Desired], links: Sequence[tuple[Iterable[Base], Iterable[Row]]]
-) -> Iterator[Moved]:
+class Stream(NamedTuple):
+    """What one link brings along: its bases, what was observed, and which keys it selects at all."""
+
+    bases: Iterable[Base]
+    rows: Iterable[Row]
+    covers: Callable[[str], bool]
+
+
+def moved(desired: Iterable[Desired], links: Sequence[Stream]) -> Iterator[Moved]:
     """The keys that are not in step, in order. Memory is that of one key."""
-    if len(links) == 1:
-        return _moved_on_one(desired, *links[0])
-    return _moved_on_many(desired, links)
+    return _moved_on_one(desired, links[0]) if len(links) == 1 else _moved_on_many(desired, links)
 
 
 def _in_step(want: Desired | None, base: Base | None, row: Row | None) -> bool:
@@ -49,15 +53,15 @@ def _in_step(want: Desired | None, base: Base | None, row: Row | None) -> bool:
     )
 
 
-def _moved_on_one(desired: Iterable[Desired], bases: Iterable[Base], rows: Iterable[Row]) -> Iterator[Moved]:
-    wants, base_stream, row_stream = iter(desired), iter(bases), iter(rows)
+def _moved_on_one(desired: Iterable[Desired], link: Stream) -> Iterator[Moved]:
+    wants, base_stream, row_stream = iter(desired), iter(link.bases), iter(link.rows)
     want, base, row = next(wants, None), next(base_stream, None), next(row_stream, None)
     while want is not None or base is not None or row is not None:
         key = min(head[0] for head in (want, base, row) if head is not None)
         here = want if want is not None and want[0] == key else None
         met = base if base is not None and base[0] == key else None
         shown = row if row is not None and row[0] == key else None
-        if not _in_step(here, met, shown):
+        if not _in_step(here, met, shown) and link.covers(key):
             yield Moved(key, here, (Met(met, shown),))
         if here is not None:
             want = next(wants, None)
@@ -67,12 +71,10 @@ def _moved_on_one(desired: Iterable[Desired], bases: Iterable[Base], rows: Itera
             row = next(row_stream, None)
 
 
-def _moved_on_many(
-    desired: Iterable[Desired], links: Sequence[tuple[Iterable[Base], Iterable[Row]]]
-) -> Iterator[Moved]:
+def _moved_on_many(desired: Iterable[Desired], links: Sequence[Stream]) -> Iterator[Moved]:
     wants = iter(desired)
-    base_streams = [iter(bases) for bases, _ in links]
-    row_streams = [iter(rows) for _, rows in links]
+    base_streams = [iter(link.bases) for link in links]
+    row_streams = [iter(link.rows) for link in links]
     want = next(wants, None)
     base_heads = [next(stream, None) for stream in base_streams]
     row_heads = [next(stream, None) for stream in row_streams]
@@ -96,5 +98,8 @@ def _moved_on_many(
             met.append(Met(base, row))
         if here is not None:
             want = next(wants, None)
-        if not all(_in_step(here, base, row) for base, row in met):
+        if not all(
+            _in_step(here, base, row) or not link.covers(key)
+            for link, (base, row) in zip(links, met, strict=True)
+        ):
             yield Moved(key, here, tuple(met))

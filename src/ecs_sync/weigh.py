@@ -15,7 +15,7 @@ from ecs_sync.adapter import ItemId
 from ecs_sync.diff import Image, State, Unsayable
 from ecs_sync.looking import Looking, Side, look
 from ecs_sync.mapping import Refusal
-from ecs_sync.merge import Moved, moved
+from ecs_sync.merge import Moved, Stream, moved
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Scope
 from ecs_sync.plan import Change, Hold, KeyContest, Looked, Plan, Rebase, Unread
 from ecs_sync.policy import (
@@ -37,7 +37,10 @@ _BATCH = 500
 def weigh(job: str, scope: Scope, policy: JobPolicy, store: Store, at: int, sides: Sequence[Side]) -> Plan:
     """The plan of a job, from its store as of version ``at`` and one look at each of its places."""
     weighing = _Weighing(scope, policy, store, at, sides)
-    streams = [(side.bases(store), side.observation.spool.drain()) for side in sides]
+    streams = [
+        Stream(side.bases(store), side.observation.spool.drain(), side.remote.selection.covers)
+        for side in sides
+    ]
     stream = moved(store.desired(scope, at), streams)
     while batch := list(islice(stream, _BATCH)):
         weighing.batch(batch)
