@@ -49,7 +49,7 @@ _PAGE_BYTES = 1024 * 1024
 class FilesOptions:
     """A folder of files."""
 
-    root: str = option("The folder that all places of this connection lie in.")
+    root: Path = option("The folder that all places of this connection lie in.")  # noqa: RUF009
     max_bytes: int = option("The largest file that is read or written, in bytes.", default=16 * 1024 * 1024)
     secrets: bool = option(
         "The files hold secrets: every value is treated as one, and new files are readable by their"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from config.own import REGISTRY, FilesOptions, TreeOptions, TreePlace, loaded, write
 from ecs_sync.config import load, schema
 from ecs_sync.config.reference import EXAMPLE, reference
 from ecs_sync.errors import ConfigError
@@ -17,6 +16,8 @@ from ecs_sync.model import HAND_PRIORITY, Scope
 from ecs_sync.policy import WORDS, First, JobPolicy, Mode, Rule, Word
 from ecs_sync.registry import Registry
 from ecs_sync.selection import Selection
+
+from .own import REGISTRY, FilesOptions, TreeOptions, TreePlace, loaded, write
 
 REPOSITORY = Path(__file__).parents[2]
 

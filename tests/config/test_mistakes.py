@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from config.own import REGISTRY, refused, write
-from config.test_load import WHOLE, short
 from ecs_sync.config import load
 from ecs_sync.errors import ConfigError
+
+from .own import REGISTRY, refused, write
+from .test_load import WHOLE, short
 
 FIVE = """\
 store: {url: "sqlite:///s.db"}

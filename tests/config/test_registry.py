@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from config.own import REGISTRY, TreeAdapter, TreeOptions, points
 from ecs_sync.adapter import option
 from ecs_sync.errors import ConfigError
 from ecs_sync.registry import ADAPTERS, MAPPINGS, Registry, Spelled, describe, spell
+
+from .own import REGISTRY, TreeAdapter, TreeOptions, points
 
 METADATA = """\
 Metadata-Version: 2.1

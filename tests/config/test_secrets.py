@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from config.own import REGISTRY, TreeOptions, loaded, refused, write
 from ecs_sync.config import From, load
 from ecs_sync.errors import ConfigError
+
+from .own import REGISTRY, TreeOptions, loaded, refused, write
 
 CANARY = "canary-7f3a9c51"
 TREE = """\

@@ -109,7 +109,7 @@ def _links(node: Node, scope: Scope, connected: Connected, reading: Reading) -> 
 
 
 def _check_link_name(name: str, node: Node, names: set[str], found: Findings) -> None:
-    named = node.map.get("name", node.map["connection"])
+    named = node.map["name" if "name" in node.map else "connection"]
     if "name" in node.map:
         check_name(name, named, found)
     if name == STORE:
