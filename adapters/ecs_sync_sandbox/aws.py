@@ -112,6 +112,11 @@ class AwsServer:
         """How many requests of this operation came in so far."""
         return sum(request.operation == operation for request in self.requests)
 
+    def names(self) -> list[str]:
+        """The names of all parameters there are."""
+        with self._lock:
+            return list(self._known)
+
     # -- what shall go wrong
 
     def fail_next(

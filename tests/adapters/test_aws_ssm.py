@@ -8,12 +8,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ssm_sandbox import ROOT, absent, adapter_of, items, listed, one, outside
 
 from ecs_sync.adapter import Delete, KeepsHistory, Put, Verdict
 from ecs_sync.errors import Rejected
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmPlace
 from ecs_sync_sandbox.aws import AwsServer
+from tests.adapters.ssm_sandbox import ROOT, absent, adapter_of, items, listed, one, outside
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from ssm_sandbox import ROOT, adapter_of, items, listed, one, outside
 
 from ecs_sync.adapter import Delete, Page, Put, Verdict
 from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.aws_ssm import SsmAdapter
 from ecs_sync_sandbox.aws import AwsServer
 from ecs_sync_sandbox.real_server import free_port
+from tests.adapters.ssm_sandbox import ROOT, adapter_of, items, listed, one, outside
 
 APPLIED, REFUSED, RACED = Verdict.APPLIED, Verdict.REFUSED, Verdict.RACED
 UNKNOWN, UNTRIED = Verdict.UNKNOWN, Verdict.UNTRIED

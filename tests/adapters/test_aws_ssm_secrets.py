@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ssm_sandbox import ROOT, adapter_of, items, outside
 
 from ecs_sync.adapter import Put
 from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions
 from ecs_sync_sandbox.aws import AwsServer
+from tests.adapters.ssm_sandbox import ROOT, adapter_of, items, outside
 
 CANARY = "canary-5d1e0b7a94"
 ROLE = "arn:aws:iam::123456789012:role/ecs-sync"
