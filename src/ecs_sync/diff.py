@@ -91,7 +91,7 @@ def compare(sides: Sides) -> State:
     if sides.desired == sides.observed:
         never_met = sides.observed is None and sides.base_version == 0
         return State.IN_SYNC if never_met else State.CONVERGED
-    if sides.base_version == 0 and sides.desired is None:
+    if sides.base is None and sides.desired is None:
         return State.FOREIGN
     match sides.desired_moved, sides.observed_moved:
         case True, True:

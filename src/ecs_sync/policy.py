@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import combinations
 
-from ecs_sync.diff import ImageOf, Observed, Sides, State, Unsayable, Unseen, compare
+from ecs_sync.diff import Image, ImageOf, Observed, Sides, State, Unsayable, Unseen, compare
 from ecs_sync.model import Fingerprint, Rank
 
 
@@ -92,6 +93,11 @@ class LinkPolicy:
         return Rank(self.priority, self.link)
 
     @property
+    def prunes(self) -> bool:
+        """Are foreign items deleted? Never where they are adopted, nor at a place that is not written."""
+        return self.prune and self.words.foreign is Word.HOLD and self.words.pending is Word.PUSH
+
+    @property
     def adopts(self) -> bool:
         """Can a value of this link's place reach the store?"""
         said = (self.words.drifted, self.words.conflict, self.words.foreign)
@@ -127,8 +133,9 @@ class View:
     ``base`` and ``observed`` are in the image of the link's mapping. ``adopted`` is the canonical
     value that adopting would commit (None: a delete). ``later`` are the strengths of all the store's
     versions of the key after the base's, or after it was last unset where there is no base. ``first``
-    says that the link's track has had no complete run yet. ``lost`` says that this very value lost
-    against the store's present version before.
+    says that the link still meets this key: its track has had no complete run yet, or has held the key
+    as `Why.FIRST_CONTACT` or `Why.BURIED` ever since. ``lost`` says that this very value lost against
+    the store's present version before.
     """
 
     policy: LinkPolicy
@@ -146,8 +153,17 @@ class View:
 
     @property
     def meets(self) -> bool:
-        """Is this the link's first contact with the key?"""
-        return self.first and self.base_version == 0
+        """Is this first contact with the key? It is not where a base with a value was carried over."""
+        return self.first and self.base is None
+
+    @property
+    def moved(self) -> bool:
+        return not isinstance(self.observed, Unseen) and self.observed != self.base
+
+    @property
+    def choice(self) -> First:
+        """What the link says of a key that it meets. An audit chooses nothing: it writes neither side."""
+        return First.HOLD if self.policy.mode is Mode.AUDIT else self.policy.first
 
     def against(self, standing: Standing, image: ImageOf) -> Sides:
         """The three sides of this view where the store stands so."""
@@ -196,7 +212,7 @@ class Decision:
 class Contest:
     """A conflict between sides that moved differently. ``winner`` is ``store``, a link, or None: held.
 
-    ``candidates`` are (side, canonical value, rank) in a fixed order.
+    ``candidates`` are (side, canonical value, rank) in a fixed order; some may have the same value.
     """
 
     candidates: tuple[tuple[str, Fingerprint | None, Rank], ...]
@@ -219,76 +235,49 @@ class Settlement:
 
 STORE = "store"
 
-
-def decide(job: JobPolicy, standing: Standing, views: Sequence[View], image: ImageOf) -> Settlement:
-    """Decides one key on all links of a job together. Does not depend on the order of ``views``."""
-    states = {view.link: compare(view.against(standing, image)) for view in views}
-    met = _first_contact(standing, views, states, image)
-    contenders = [v for v in views if v.link not in met and _contends(v, states[v.link])]
-    contest = _contest(job, standing, contenders, states)
-    if contest and contest.winner is None:
-        frozen = {side for side, _, _ in contest.candidates}
-        decisions = [
-            _frozen(view, states[view.link], frozen) or _decide(view, standing, states, met, image, None)
-            for view in views
-        ]
-        return Settlement(tuple(decisions), contest=contest)
-    winner = _winner(job, contenders, contest)
-    after = _standing_after(standing, winner)
-    decisions = [_decide(view, after, states, met, image, winner) for view in views]
-    raised = None if winner else _raised(standing, views, states)
-    return Settlement(tuple(decisions), winner.link if winner else None, raised, contest)
-
-
 _NEXT_VERSION = -1
 """Stands for the version that an adoption will make: different from every version there is."""
 
 
-def _standing_after(standing: Standing, winner: View | None) -> Standing:
-    return Standing(_NEXT_VERSION, winner.adopted) if winner else standing
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A view, with its state as found."""
+
+    view: View
+    state: State
 
 
-def _contends(view: View, state: State) -> bool:
-    words = view.policy.words
-    if view.lost or (view.first and view.adopted is None):
-        return False
-    if view.meets and state is State.CONFLICT and view.policy.first in (First.PLACE, First.PRIORITY):
-        return True
-    if view.meets and state is State.CONFLICT and view.policy.first is First.STORE:
-        return False
-    match state:
-        case State.DRIFTED:
-            return words.drifted is Word.ADOPT
-        case State.CONFLICT:
-            return words.conflict in (Word.ADOPT, Word.RULE)
-        case State.FOREIGN:
-            return words.foreign is Word.ADOPT
-        case State.IN_SYNC | State.CONVERGED | State.PENDING | State.UNSEEN:
-            return False
+def decide(job: JobPolicy, standing: Standing, views: Sequence[View], image: ImageOf) -> Settlement:
+    """Decides one key on all links of a job together. Does not depend on the order of ``views``."""
+    found = [_Found(view, compare(view.against(standing, image))) for view in views]
+    waiting = {f.view.link: why for f in found if (why := _waits(f, standing, views, image))}
+    contenders = [f for f in found if f.view.link not in waiting and _contends(job, f, standing)]
+    winner = _winner(job, contenders)
+    contest = _contest(job, standing, contenders, winner, image)
+    if contest and contest.winner is None:
+        decisions = (_follow(f, standing, waiting, image) for f in found)
+        return Settlement(tuple(_frozen(decision, contest) for decision in decisions), contest=contest)
+    if winner is None:
+        return Settlement(tuple(_follow(f, standing, waiting, image) for f in found), contest=contest)
+    raises = winner.state is State.CONVERGED
+    won = Decision(winner.view.link, winner.state, Action.REBASE if raises else Action.ADOPT)
+    after = Standing(_NEXT_VERSION, standing.value if raises else winner.view.adopted)
+    decisions = (won if f is winner else _follow(f, after, waiting, image) for f in found)
+    adopt, raised = (None, won.link) if raises else (won.link, None)
+    return Settlement(tuple(decisions), adopt, raised, contest)
 
 
-def _first_contact(
-    standing: Standing, views: Sequence[View], states: dict[str, State], image: ImageOf
-) -> dict[str, Why]:
-    """The links that hold this key because they meet it for the first time, and why."""
-    meeting = [v for v in views if v.meets and isinstance(v.observed, bytes)]
-    held: dict[str, Why] = {}
-    for view in meeting:
-        buried = standing.version > 0 and standing.value is None
-        if buried and view.policy.first is not First.PLACE:
-            held[view.link] = Why.BURIED
-        elif states[view.link] is State.CONFLICT and view.policy.first is First.HOLD:
-            held[view.link] = Why.FIRST_CONTACT
-    undecided = [v for v in meeting if v.link not in held and v.policy.first is First.HOLD]
-    for view in undecided:
-        others = [v for v in views if v is not view and _moved(v) and v.policy.adopts]
-        if states[view.link] is State.FOREIGN and any(_differ(view, other, image) for other in others):
-            held[view.link] = Why.FIRST_CONTACT
-    return held
-
-
-def _moved(view: View) -> bool:
-    return not isinstance(view.observed, Unseen) and view.observed != view.base
+def _waits(found: _Found, standing: Standing, views: Sequence[View], image: ImageOf) -> Why | None:
+    """Why a key at first contact is not adopted yet: the store has unset it, or the links differ on it."""
+    view = found.view
+    if not view.meets or found.state is not State.FOREIGN:
+        return None
+    if standing.version > 0:
+        return None if view.choice is First.PLACE else Why.BURIED
+    if view.choice in (First.PLACE, First.PRIORITY):
+        return None
+    others = (other for other in views if other is not view and other.moved and other.policy.adopts)
+    return Why.FIRST_CONTACT if any(_differ(view, other, image) for other in others) else None
 
 
 def _differ(view: View, other: View, image: ImageOf) -> bool:
@@ -296,125 +285,124 @@ def _differ(view: View, other: View, image: ImageOf) -> bool:
     return not (same or image(other.link, view.adopted) == other.observed)
 
 
-def _strength(job: JobPolicy, value: Fingerprint | None, rank: Rank) -> Strength:
-    return Strength(job.delete_wins or value is not None, rank)
+def _contends(job: JobPolicy, found: _Found, standing: Standing) -> bool:
+    """Could what this link's place holds be the store's next value?"""
+    view, words = found.view, found.view.policy.words
+    if view.lost or (view.first and view.adopted is None):
+        return False
+    match found.state:
+        case State.DRIFTED:
+            return words.drifted is Word.ADOPT
+        case State.FOREIGN:
+            return words.foreign is Word.ADOPT
+        case State.CONFLICT:
+            return _decisive(found) or (words.conflict is Word.RULE and not view.meets)
+        case State.CONVERGED:
+            # It moved to where the store went: what is weaker must lose against it, as if it had come first.
+            ranked = standing.value is not None or job.delete_wins
+            moved = view.moved and not view.meets
+            return moved and ranked and words.conflict in (Word.ADOPT, Word.RULE) and _stronger(job, found)
+        case State.IN_SYNC | State.PENDING | State.UNSEEN:
+            return False
 
 
-def _rank_of(view: View, contenders: Sequence[View]) -> Rank:
-    """Equal values coalesce: each competes with the highest rank among them."""
-    return max(c.policy.rank for c in contenders if c.adopted == view.adopted)
+def _decisive(found: _Found) -> bool:
+    """Does the link itself say how a difference is resolved, whatever the job's rule?"""
+    if found.view.meets:
+        return found.view.choice in (First.PLACE, First.PRIORITY)
+    return found.state is State.CONFLICT and found.view.policy.words.conflict is Word.ADOPT
 
 
-def _stronger(job: JobPolicy, view: View, contenders: Sequence[View]) -> bool:
+def _strength(job: JobPolicy, view: View) -> Strength:
+    return Strength(job.delete_wins or view.adopted is not None, view.policy.rank)
+
+
+def _stronger(job: JobPolicy, found: _Found) -> bool:
     """Is this view stronger than every version the store made since the view's base?"""
-    if view.meets and view.policy.first is First.PLACE:
+    view = found.view
+    if _decisive(found) and not (view.meets and view.choice is First.PRIORITY):
         return True
-    mine = _strength(job, view.adopted, _rank_of(view, contenders))
-    against = (replace(s, present=True) if job.delete_wins else s for s in view.later)
-    return all(mine > other for other in against)
+    against = (replace(later, present=True) if job.delete_wins else later for later in view.later)
+    return all(_strength(job, view) > other for other in against)
 
 
-def _winner(job: JobPolicy, contenders: Sequence[View], contest: Contest | None) -> View | None:
-    if contest and contest.winner == STORE:
-        return None
-    survivors = [c for c in contenders if _stronger(job, c, contenders)]
-    return max(
-        survivors,
-        key=lambda c: (_strength(job, c.adopted, _rank_of(c, contenders)), c.policy.rank),
-        default=None,
-    )
+def _winner(job: JobPolicy, contenders: Sequence[_Found]) -> _Found | None:
+    """The strongest of those that are stronger than the store since their bases.
+
+    This coalesces equal values: the strongest speaks for them. A link that is weaker than the store
+    lends its rank to no other, because it would not have been adopted had it been looked at alone.
+    """
+    able = (contender for contender in contenders if _stronger(job, contender))
+    return max(able, key=lambda contender: _strength(job, contender.view), default=None)
 
 
 def _contest(
-    job: JobPolicy, standing: Standing, contenders: Sequence[View], states: dict[str, State]
+    job: JobPolicy, standing: Standing, contenders: Sequence[_Found], winner: _Found | None, image: ImageOf
 ) -> Contest | None:
-    against_store = any(c.later and states[c.link] is State.CONFLICT for c in contenders)
-    distinct = {c.adopted for c in contenders} | ({standing.value} if against_store else set())
-    if len(distinct) < 2:
+    against_store = any(contender.state is State.CONFLICT for contender in contenders)
+    views = [contender.view for contender in contenders]
+    if not (against_store or any(_differ(one, other, image) for one, other in combinations(views, 2))):
         return None
-    candidates = [(c.link, c.adopted, c.policy.rank) for c in contenders]
+    candidates = [(view.link, view.adopted, view.policy.rank) for view in views]
     if against_store:
-        strongest = max(s.rank for c in contenders for s in c.later)
+        strongest = max(strength.rank for view in views for strength in view.later)
         candidates.append((STORE, standing.value, strongest))
     candidates.sort(key=lambda candidate: candidate[0])
-    if job.conflicts is Rule.HOLD:
+    if job.conflicts is Rule.HOLD and not all(map(_decisive, contenders)):
         return Contest(tuple(candidates), None)
-    winner = _winner(job, contenders, None)
-    return Contest(tuple(candidates), winner.link if winner else STORE)
+    stays = winner is None or winner.state is State.CONVERGED
+    return Contest(tuple(candidates), STORE if winner is None or stays else winner.view.link)
 
 
-def _frozen(view: View, state: State, candidates: set[str]) -> Decision | None:
-    """A held conflict freezes its key on every link, except where nothing is to be done anyway."""
-    if state in (State.IN_SYNC, State.UNSEEN):
-        return None
-    why = Why.CONFLICT if view.link in candidates or state is not State.FOREIGN else Why.FOREIGN
-    return Decision(view.link, state, Action.HOLD, why)
+def _frozen(decision: Decision, contest: Contest) -> Decision:
+    """A held conflict freezes its key on every link; who holds it for another reason goes on saying so."""
+    contends = any(side == decision.link for side, _, _ in contest.candidates)
+    if contends or decision.action in (Action.PUSH, Action.REBASE):
+        return Decision(decision.link, decision.state, Action.HOLD, Why.CONFLICT)
+    return decision
 
 
-def _raised(standing: Standing, views: Sequence[View], states: dict[str, State]) -> str | None:
-    """The strongest link that moved to the store's own moved value, if it outranks that value's author."""
-    agreeing = [
-        v
-        for v in views
-        if states[v.link] is State.CONVERGED and v.policy.adopts and _moved(v) and v.later and standing.value
-    ]
-    strongest = max(agreeing, key=lambda v: v.policy.rank, default=None)
-    if strongest and all(strongest.policy.rank > s.rank for s in strongest.later):
-        return strongest.link
-    return None
-
-
-def _decide(
-    view: View,
-    after: Standing,
-    states: dict[str, State],
-    met: dict[str, Why],
-    image: ImageOf,
-    winner: View | None,
-) -> Decision:
-    found = states[view.link]
-    if view.link in met:
-        return Decision(view.link, found, Action.HOLD, met[view.link])
-    if view is winner:
-        return Decision(view.link, found, Action.ADOPT)
+def _follow(found: _Found, after: Standing, waiting: dict[str, Why], image: ImageOf) -> Decision:
+    """What is done about a link whose value does not win, once the store stands like ``after``."""
+    view = found.view
     sides = view.against(after, image)
     state = compare(sides)
     match state:
         case State.IN_SYNC:
-            return Decision(view.link, found, Action.NOTHING)
+            return Decision(view.link, found.state, Action.NOTHING)
         case State.UNSEEN:
-            return Decision(view.link, found, Action.NOTHING, Why.UNSEEN)
+            return Decision(view.link, found.state, Action.NOTHING, Why.UNSEEN)
         case State.CONVERGED:
-            return Decision(view.link, found, Action.REBASE)
-        case State.PENDING | State.DRIFTED | State.CONFLICT | State.FOREIGN:
-            return _act(view, found, state, sides)
+            return Decision(view.link, found.state, Action.REBASE)
+        case State.FOREIGN if view.policy.prunes and not view.first:
+            return Decision(view.link, found.state, Action.PUSH)
+        case State.FOREIGN:
+            return Decision(view.link, found.state, Action.HOLD, waiting.get(view.link, Why.FOREIGN))
+        case State.PENDING | State.DRIFTED | State.CONFLICT:
+            why = _why_not_pushed(view, state, sides.desired, waiting)
+            reason = sides.desired.reason if isinstance(sides.desired, Unsayable) else ""
+            action = Action.HOLD if why else Action.PUSH
+            return Decision(view.link, found.state, action, why, reason if why is Why.UNSAYABLE else "")
 
 
-def _act(view: View, found: State, state: State, sides: Sides) -> Decision:
-    policy = view.policy
-    if state is State.FOREIGN:
-        if policy.prune and not view.first:
-            return Decision(view.link, found, Action.PUSH)
-        return Decision(view.link, found, Action.HOLD, Why.FOREIGN)
-    if view.meets and state is State.CONFLICT and policy.first is First.HOLD:
-        return Decision(view.link, found, Action.HOLD, Why.FIRST_CONTACT)
-    word = _word(view, state)
-    if word is not Word.PUSH:
-        lost = state is State.CONFLICT and word is policy.words.pending
-        return Decision(view.link, found, Action.HOLD, Why.LOST if lost else Why.MODE)
-    if isinstance(sides.desired, Unsayable):
-        return Decision(view.link, found, Action.HOLD, Why.UNSAYABLE, sides.desired.reason)
-    if sides.desired is None and (view.first or not policy.deletes):
-        return Decision(view.link, found, Action.HOLD, Why.DELETES_OFF)
-    return Decision(view.link, found, Action.PUSH)
-
-
-def _word(view: View, state: State) -> Word:
-    """The mode's word, after the conflict rule has spoken: who lost is told like one who is behind."""
+def _why_not_pushed(view: View, state: State, desired: Image, waiting: dict[str, Why]) -> Why | None:
     words = view.policy.words
-    if state is State.PENDING:
-        return words.pending
-    if state is State.DRIFTED:
-        return words.drifted
-    resolved = words.conflict is Word.RULE or (view.meets and view.policy.first is not First.HOLD)
-    return words.pending if resolved else words.conflict
+    if state is State.CONFLICT and view.meets:
+        # A link that waited had no say in what the others decided: it is overwritten only if it wants that.
+        if view.choice is First.HOLD or (view.link in waiting and view.choice is not First.STORE):
+            return Why.FIRST_CONTACT
+        word, otherwise = words.pending, Why.LOST
+    elif state is State.CONFLICT and words.conflict in (Word.ADOPT, Word.RULE):
+        word, otherwise = words.pending, Why.LOST
+    elif state is State.CONFLICT:
+        word, otherwise = words.conflict, Why.MODE
+    elif state is State.DRIFTED:
+        # What could have been adopted and was not is the delete of a track that is not established.
+        word, otherwise = words.drifted, Why.DELETES_OFF if words.drifted is Word.ADOPT else Why.MODE
+    else:
+        word, otherwise = words.pending, Why.MODE
+    if word is not Word.PUSH:
+        return otherwise
+    if isinstance(desired, Unsayable):
+        return Why.UNSAYABLE
+    return Why.DELETES_OFF if desired is None and (view.first or not view.policy.deletes) else None
