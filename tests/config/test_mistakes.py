@@ -187,7 +187,8 @@ MISTAKES = {
     ),
     "deletes that nothing pushes": (short("mode: import, priority: 1, deletes: on"), 7, "pushes nothing"),
     "a word there is not": (short("mode: mirror, pending: adopt"), 7, "must be push or hold"),
-    "references": (short("mode: mirror, secrets: reference"), 7, "must be copy or refuse"),
+    "references": (short("mode: mirror, secrets: reference"), 7, "comes with references"),
+    "a way with secrets": (short("mode: mirror, secrets: copies"), 7, "did you mean 'copy'?"),
     "an unknown template name": (
         short().replace("  one:\n", "  'one-{t}':\n    for_each: {t: [a]}\n    scope: {tenant: '{tt}'}\n"),
         6,

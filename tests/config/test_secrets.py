@@ -119,11 +119,13 @@ def test_what_was_loaded_shows_no_secret(tmp_path: Path) -> None:
     assert "TOKEN" in repr(config)
 
 
-def test_a_store_url_from_the_environment_is_not_shown(tmp_path: Path) -> None:
+def test_a_store_url_from_the_environment_means_the_same_and_is_not_shown(tmp_path: Path) -> None:
     url = f"postgresql+psycopg://app:{CANARY}@db/x"
     config = loaded(tmp_path, "store: {url: env:URL}", {"URL": url})
     assert config.store.address() == url
     assert CANARY not in repr(config)
+    file = loaded(tmp_path, "store: {url: env:URL}", {"URL": "sqlite:///a.db?timeout=3"})
+    assert file.store.address() == f"sqlite:///{tmp_path}/a.db?timeout=3"
 
 
 def shown(error: BaseException) -> str:

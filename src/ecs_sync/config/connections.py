@@ -13,7 +13,7 @@ from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.fields import read_fields
 from ecs_sync.config.secret import SecretSource, looks_like_source, source
 from ecs_sync.config.sections import ConnectionSection, PaceSection, StoreSection, WorkerSection
-from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig
+from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig, anchored
 from ecs_sync.errors import ConfigError
 from ecs_sync.registry import AdapterType, Registry, describe
 
@@ -89,11 +89,11 @@ def _address(node: Node, reading: Reading) -> str | None:
 
 
 def _sqlite(text: str, node: Node, reading: Reading) -> str | None:
-    path, mark, query = text.removeprefix("sqlite:///").partition("?")
+    path = text.removeprefix("sqlite:///").partition("?")[0]
     if not text.startswith("sqlite:///") or path in ("", ":memory:"):
         reading.found.add(node.at, "must name a file: sqlite:///FILE")
         return None
-    return f"sqlite:///{reading.folder / path}{mark}{query}"
+    return anchored(text, reading.folder)
 
 
 def read_connections(node: Node, reading: Reading) -> dict[str, ConnectionConfig]:

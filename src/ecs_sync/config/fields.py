@@ -98,14 +98,14 @@ def nested(annotation: Any) -> bool:
 
 def _sentence(field: Field, node: Node, error: ValidationError) -> str:
     """What is wrong in the words of the file. Never quotes what stands there: it may be a secret."""
-    choices = _choices(field.annotation)
-    if choices:
-        near = nearest(node.text, choices) if node.text else ""
-        return f"must be {_list(choices)}{near or f', not {node.kind}' * (node.text is None)}"
     first = error.errors(include_url=False, include_input=False)[0]
     reason = first.get("ctx", {}).get("error")
     if first["type"] == "value_error" and isinstance(reason, ValueError):
         return str(reason)
+    choices = _choices(field.annotation)
+    if choices:
+        near = nearest(node.text, choices) if node.text else ""
+        return f"must be {_list(choices)}{near or f', not {node.kind}' * (node.text is None)}"
     if first["type"].endswith(("_type", "_parsing")) or first["type"] in ("int_from_float", "none_required"):
         quoted = node.text is not None and _reads_as_number(node.text) and "number" in field.type
         hint = ": write it without quotes" if quoted else ""
@@ -118,6 +118,8 @@ def _choices(annotation: Any) -> list[str]:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return [str(member.value) for member in annotation]
     origin, inside = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _choices(annotation.__origin__)
     if origin is typing.Literal:
         return [str(word) for word in inside]
     if origin in (typing.Union, types.UnionType):

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ecs_sync.adapter import option
-from ecs_sync.config.kinds import Address, Count, Cron, Duration, Glob, Interval, Percent, Positive, Rate
+from ecs_sync.config.kinds import (
+    Address,
+    Count,
+    Cron,
+    Duration,
+    Glob,
+    Interval,
+    Percent,
+    Positive,
+    Rate,
+    Secrets,
+)
 from ecs_sync.limits import Limits
 from ecs_sync.model import HAND_PRIORITY
 from ecs_sync.policy import First, Mode, Rule
@@ -121,7 +132,7 @@ class LinkSection:
     )
     prune: Literal["foreign"] | None = option("`foreign` deletes foreign items", default=None)
     select: SelectSection | None = option("Which keys the link works on", default=None)
-    secrets: Literal["copy", "refuse"] = option(
+    secrets: Secrets = option(
         "`copy` writes secrets to places made for them; `refuse` leaves them out, and says so",
         default="refuse",
     )

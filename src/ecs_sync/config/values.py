@@ -18,7 +18,7 @@ from ecs_sync.selection import Selection
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """The canonical store. Paths are absolute; ``source`` stands where the URL is kept elsewhere."""
+    """The canonical store. Paths are absolute; ``url`` is a source where the file only names one."""
 
     url: str | SecretSource
     key: SecretSource | None = None
@@ -27,8 +27,16 @@ class StoreConfig:
     priority: int = HAND_PRIORITY
 
     def address(self) -> str:
-        """The URL, read from its source where it has one. May hold a password. Raises `ConfigError`."""
-        return self.url if isinstance(self.url, str) else self.url.read()
+        """The URL, read now where it is a source. May hold a password. Raises `ConfigError`."""
+        if isinstance(self.url, str):
+            return self.url
+        return anchored(self.url.read(), Path(self.url.where.file).absolute().parent)
+
+
+def anchored(url: str, folder: Path) -> str:
+    """A URL with the path of a SQLite file taken from ``folder``; others as they are."""
+    start = "sqlite:///"
+    return start + str(folder / url.removeprefix(start)) if url.startswith(start) else url
 
 
 @dataclass(frozen=True, slots=True)
