@@ -259,13 +259,10 @@ class Carrier:
     def _note(self, tasks: Sequence[Task]) -> None:
         running = self.running
         with running.store.transaction(running.lease) as transaction:
-            own_writes = self._own_writes_by_item()
-            for task in tasks:
-                if task.machine.phase is Phase.SETTLE:
-                    self._settle(transaction, task)
-                    transaction.drop_own_writes(own_writes.get(task.item, ()))
-                elif task.machine.keep:
-                    transaction.keep_own_writes([self._own_write(task)])
+            landed = [task for task in tasks if task.machine.phase is Phase.SETTLE]
+            self._settle(transaction, landed)
+            late = [task for task in tasks if task.machine.phase is Phase.CLOSE and task.machine.keep]
+            transaction.keep_own_writes([self._own_write(task) for task in late])
             transaction.close_intent([task.id for task in tasks])
             transaction.record_done([done for task in tasks for done in self._done(task)])
             transaction.audit(running.who, "write", self._told(tasks))
@@ -273,32 +270,32 @@ class Carrier:
             task.machine = protocol.step(task.machine, None)
         reached(Point.SETTLED)
 
-    def _own_writes_by_item(self) -> dict[ItemId, list[str]]:
-        found: dict[ItemId, list[str]] = {}
-        for own in self.running.store.own_writes(self.track):
-            found.setdefault(own.item, []).append(own.id)
-        return found
-
-    def _settle(self, transaction: Transaction, task: Task) -> None:
+    def _settle(self, transaction: Transaction, landed: Sequence[Task]) -> None:
+        if not landed:
+            return
         # A write that the store knows nothing of (version 0) moves no base.
-        known = [target for target in task.targets if target.version]
-        keys = [target.key for target in known]
+        known = [(task, target) for task in landed for target in task.targets if target.version]
+        keys = [target.key for _, target in known]
         bases = self.running.store.bases_of(self.track, keys)
-        fresh = [t for t in known if t.key not in bases or bases[t.key].version <= t.version]
+        fresh = [(k, t) for k, t in known if t.key not in bases or bases[t.key].version <= t.version]
         transaction.put_bases(
             self.track,
-            [Base(t.key, t.fingerprint, t.version, task.item) for t in fresh if t.fingerprint is not None],
+            [Base(t.key, t.fingerprint, t.version, k.item) for k, t in fresh if t.fingerprint is not None],
         )
-        transaction.drop_bases(self.track, [t.key for t in fresh if t.fingerprint is None])
-        transaction.drop_held(self.track, [task.item])
+        transaction.drop_bases(self.track, [t.key for _, t in fresh if t.fingerprint is None])
+        items = {task.item for task in landed}
+        transaction.drop_held(self.track, items)
         transaction.drop_seen(self.track, keys)
-        for item in task.between:
-            self._archive_between(transaction, task, item)
+        owned = [own.id for own in self.running.store.own_writes(self.track) if own.item in items]
+        transaction.drop_own_writes(owned)
+        for task in landed:
+            for item in task.between:
+                self._archive_between(transaction, task, item)
 
     def _archive_between(self, transaction: Transaction, task: Task, item: Item) -> None:
         """What an outsider wrote between our look and our write is a conflict that was lost unseen."""
         keys = {target.key: target for target in task.targets}
-        for entry in self.remote.read(item).entries:
+        for entry in self.remote.read(item).entries.values():
             target = keys.get(entry.key.text)
             fingerprint = self.remote.fingerprints.of(entry)
             if target is None or fingerprint == target.fingerprint:

@@ -182,8 +182,7 @@ def _glance(side: Side, key: str, base: Base | None, row: Row | None, confirmed:
 
 def _look_closely(side: Side, key: str, base: Base | None, row: Row, fetched: dict[ItemId, Item]) -> Looking:
     item = side.observation.kept.get(row.item) or fetched.get(row.item)
-    entries = side.reading(item).entries if item is not None else ()
-    entry = next((entry for entry in entries if entry.key.text == key), None)
+    entry = side.reading(item).entries.get(key) if item is not None else None
     if entry is None or side.remote.fingerprints.of(entry) != row.fingerprint:
         return Looking(side, base, row, UNSEEN, reason="it moved while it was looked at")
     return Looking(side, base, row, row.fingerprint, entry, own=_own(side, key, base, row))

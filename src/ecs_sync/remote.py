@@ -7,12 +7,13 @@ trip: an entry is written into an item, the item held against the limits, and re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
+from ecs_sync import mapping as port
 from ecs_sync.adapter import (
     Adapter,
     Delete,
@@ -30,7 +31,7 @@ from ecs_sync.adapter import (
 )
 from ecs_sync.diff import Unsayable
 from ecs_sync.errors import AdapterError, MappingError, Unavailable
-from ecs_sync.mapping import Mapping, Refusal
+from ecs_sync.mapping import Refusal
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Type, Value
 from ecs_sync.policy import LinkPolicy
 from ecs_sync.selection import Selection
@@ -50,9 +51,9 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one item holds for us: its entries, and what in it could not be read."""
+    """What one item holds for us: its entries by key text, and what in it could not be read."""
 
-    entries: tuple[Entry, ...]
+    entries: Mapping[str, Entry]
     refusals: tuple[Refusal, ...] = ()
 
 
@@ -72,7 +73,7 @@ class Remote:
     policy: LinkPolicy
     adapter: Adapter
     place: Place
-    mapping: Mapping
+    mapping: port.Mapping
     identity: str
     """Names place, mapping and selection: what a track is bound to."""
     fingerprints: Fingerprinter
@@ -108,23 +109,27 @@ class Remote:
     def read(self, item: Item) -> Reading:
         """The entries of a readable item. What the link does not select is not there."""
         if item.unreadable is not None:
-            return Reading((), (Refusal(item.unreadable, item=item.id),))
+            return Reading({}, (Refusal(item.unreadable, item=item.id),))
         try:
             found = self.mapping.read(item)
         except MappingError as error:
-            return Reading((), (Refusal(str(error), item=item.id),))
-        entries = [e for e in found if isinstance(e, Entry) and self.selection.covers(e.key.text)]
+            return Reading({}, (Refusal(str(error), item=item.id),))
+        entries = {
+            entry.key.text: self.sensitivity.mark(entry)
+            for entry in found
+            if isinstance(entry, Entry) and self.selection.covers(entry.key.text)
+        }
         refusals = [
             replace(r, item=item.id)
             for r in found
             if isinstance(r, Refusal) and (r.key is None or self.selection.covers(r.key.text))
         ]
-        return Reading(tuple(self.sensitivity.mark(entry) for entry in entries), tuple(refusals))
+        return Reading(entries, tuple(refusals))
 
     def rows(self, item: Item, reading: Reading) -> Iterator[Row]:
         """The rows of an item's entries and of the fields that could not be read."""
         changed = item.changed.isoformat() if item.changed else None
-        for entry in reading.entries:
+        for entry in reading.entries.values():
             yield Row(entry.key.text, self.fingerprints.of(entry), item.id, item.revision, changed)
         for refusal in reading.refusals:
             if refusal.key is not None:
@@ -244,7 +249,7 @@ class Remote:
     def _overlay(
         self, id: ItemId, pushes: Sequence[tuple[Key, Entry | None]], existing: Item | None
     ) -> Write:
-        reading = self.read(existing) if existing else Reading(())
+        reading = self.read(existing) if existing else Reading({})
         if any(refusal.key is None for refusal in reading.refusals):
             raise MappingError(reading.refusals[0].reason)
         entries = {entry.key: entry for entry in self._all_entries(existing)}
