@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +14,11 @@ from hypothesis import strategies as st
 
 from ecs_sync.adapter import Delete, KeepsHistory, Put, Verdict
 from ecs_sync.errors import Rejected
-from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmPlace
+from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions, SsmPlace
 from ecs_sync_sandbox.aws import AwsServer
 from tests.adapters.ssm_sandbox import ROOT, absent, adapter_of, items, listed, one, outside
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs/providers/aws-ssm.md"
 
 
 @pytest.fixture
@@ -363,3 +368,25 @@ def test_a_closed_adapter_can_be_used_again(ssm: SsmAdapter) -> None:
     ssm.close()
     ssm.close()
     assert items(ssm.list(ROOT, None))
+
+
+def test_the_example_in_the_documentation_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    exec(code, {})
+    assert code.rstrip().rpartition("# ")[2] == capsys.readouterr().out.strip()
+
+
+def test_the_documentation_names_every_option_and_grants_what_is_called(aws: AwsServer) -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    assert [f.name for f in fields(SsmOptions) if f"`{f.name}`" not in text] == []
+    statements = json.loads(text.partition("```json\n")[2].partition("```")[0])["Statement"]
+    actions = {statement["Sid"]: statement["Action"] for statement in statements}
+    granted = {actions["List"], *actions["Read"], *actions["Write"]}
+    ssm = adapter_of(aws)
+    ssm.write([Put("/acme/prod/mode", b"on", None)])
+    ssm.write([Put("/acme/prod/mode", b"off", "1")])
+    for listing in (ssm.list(ROOT, None), ssm.get(["/acme/prod/mode"]), ssm.history("/acme/prod/mode", None)):
+        assert items(listing)
+    ssm.write([Delete("/acme/prod/mode", "2")])
+    assert {f"ssm:{request.operation}" for request in aws.requests} == granted
