@@ -57,9 +57,14 @@ jobs:
   two: {{links: [{{connection: again, place: a/b/, mapping: path, {second}}}]}}
 """
 
+BIG = [f"t{number}" for number in range(101)]
+
 MISTAKES = {
     "no store": ("connections: {}", 1, "'store' is missing"),
     "a store without a URL": ("store: {}", 1, "'url' is missing"),
+    "a number for a URL": ("store: {url: 5}", 1, "must be a URL, not a whole number"),
+    "half an address": ("store: {url: 'postgresql+psycopg://[::1'}", 1, "is not a URL"),
+    "a file without a path": ("store: {url: 'file:'}", 1, "file: wants a path"),
     "an unknown database": ("store: {url: 'mysql://db'}", 1, "sqlite:/// or postgresql+psycopg://"),
     "a password in the URL": ("store: {url: 'postgresql+psycopg://a:b@c/d'}", 1, "holds a password"),
     "a store in memory": ("store: {url: 'sqlite://'}", 1, "must name a file"),
@@ -131,6 +136,9 @@ MISTAKES = {
         "keep one",
     ),
     "a cron line": (short(job='cron: "61 * * * *"'), 5, "not a cron line"),
+    "a cron line of three fields": (short(job='cron: "* * *"'), 5, "of five fields"),
+    "a number for a cron line": (short(job="cron: 5"), 5, "must be a cron line in quotes"),
+    "a number for a pattern": (short(job="secret: [5]"), 5, "must be patterns in quotes"),
     "a date there is never": (short(job='cron: "0 0 31 2 *"'), 5, "not a cron line"),
     "a percentage": (short(job="limits: {deletes: 0.3}"), 5, "must be a percentage"),
     "too large a percentage": (short(job="limits: {changes: 101%}"), 5, "must be a percentage"),
@@ -157,6 +165,11 @@ MISTAKES = {
         short().replace("mapping: path", "mapping: {}"),
         7,
         "must be a mapping's name",
+    ),
+    "a place that the mapping does not fit": (
+        short().replace("{adapter: consul}", "{adapter: files, root: .}"),
+        7,
+        "a path mapping wants a place with a prefix: use document",
     ),
     "a place": (short().replace("place: one/", "place: one"), 7, "the prefix must end in '/'"),
     "a place as a map": (
@@ -198,6 +211,19 @@ MISTAKES = {
         short(job="for_each: {tenant: [a, b]}"),
         4,
         "its name must hold {tenant}",
+    ),
+    "a template that is no map": (short(job="for_each: [a]"), 5, "must be a map of names to lists"),
+    "a template's variable": (short(job="for_each: {a-b: [a]}"), 5, "letters, digits and '_'"),
+    "a template of too many": (
+        short().replace("  one:\n", f"  '{{a}}{{b}}':\n    for_each: {{a: {BIG}, b: {BIG}}}\n"),
+        5,
+        "makes 10201 jobs",
+    ),
+    "two jobs of one name": (
+        short("mode: audit").replace("links:", "links: &links")
+        + "  'on{t}': {for_each: {t: [e]}, links: *links}",
+        8,
+        "two jobs are called 'one'",
     ),
     "a template of nothing": (short(job="for_each: {tenant: []}"), 5, "at least one text"),
     "a value twice": (short(job="for_each: {tenant: [a, a]}"), 5, "stands here twice"),
@@ -241,6 +267,7 @@ MISTAKES = {
     "a tag": (TREE + "jobs: !!python/object:os.system {}", 2, "have no meaning here"),
     "an alias that contains itself": (TREE + "jobs: &a {one: *a}", 2, "an alias that contains itself"),
     "no such alias": (TREE + "jobs: *nothing", 2, "undefined alias"),
+    "a list that is merged": (TREE + "jobs: {<<: [a]}", 2, "'<<' merges maps only"),
     "a list as a key": (TREE + "jobs: {[a]: b}", 2, "a key must be text"),
     "infinity": (TREE + "connections: {one: {adapter: consul, timeout: .inf}}", 2, "of no use"),
     "a control character": (TREE + "jobs: \x01", 2, "a character that YAML does not allow"),

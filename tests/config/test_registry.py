@@ -89,6 +89,7 @@ def test_what_cannot_be_loaded_says_who_offers_it_and_what_to_do(
         strangers.adapter(name)
     assert str(caught.value) == message
     assert name in strangers.adapters
+    assert strangers.origin(name) == "strangers 1.2"
 
 
 def test_a_missing_sdk_of_ours_answers_with_the_line_that_installs_it() -> None:
