@@ -100,14 +100,17 @@ def _commit(
 
 
 def resolve(job: Job, store: Store, order: Order, hand: Rank, key: Key, take: str) -> Amended:
-    """Settles a key that is held: ``take`` is ``store`` or the link whose value shall count.
+    """Settles a key: ``take`` is ``store`` or the link whose value shall count.
 
-    Every other side's value becomes a version of its own first, so that the base of its link can say
-    truly what both held, and nothing is lost. Raises NothingToResolve, naming what is held.
+    Of a conflict that is held, every other side's value becomes a version of its own first, so that
+    the base of its link can say truly what both held, and nothing is lost. Of one that was resolved,
+    the loser's value is taken back from the archive. Raises NothingToResolve, naming what is held.
     """
     with _running(job, store, order) as running:
         found = plan(job, store)
         holds = [hold for hold in found.conflicts if hold.key == key]
+        if not holds and take != STORE:
+            return _take_back(running, job, order, hand, key, take)
         if not holds:
             held = ", ".join(sorted({hold.key.text for hold in found.conflicts})) or "nothing"
             raise NothingToResolve(f"{key} is not held by a conflict in {job.name}; held: {held}")
@@ -118,6 +121,26 @@ def resolve(job: Job, store: Store, order: Order, hand: Rank, key: Key, take: st
         with store.transaction(running.lease) as transaction:
             _settle_holds(transaction, running, job, order, hand, holds, take, amended)
         return amended
+
+
+def _take_back(running: Running, job: Job, order: Order, hand: Rank, key: Key, take: str) -> Amended:
+    """Commits what a link held when it lost its last conflict over a key."""
+    store, amended = running.store, Amended(running.run)
+    lost = [
+        candidate
+        for conflict in sorted(store.all_conflicts(job.name), key=lambda conflict: conflict.time)
+        if conflict.key == key
+        for candidate in conflict.candidates
+        if candidate.side == take and candidate.archived is not None
+    ]
+    archived = store.archived(lost[-1].archived) if lost and lost[-1].archived is not None else None
+    if archived is None:
+        raise NothingToResolve(f"{key}: {take} has lost no conflict over it in {job.name}")
+    if archived.entry is None:
+        raise NothingToResolve(f"{key}: it is a secret, and the value that {take} held was not kept")
+    with store.transaction(running.lease) as transaction:
+        _commit(transaction, job, order, amended, [EntryChange(key, archived.entry, hand)], "resolve")
+    return amended
 
 
 def _settle_holds(
