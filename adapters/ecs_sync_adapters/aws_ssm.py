@@ -36,6 +36,15 @@ from ecs_sync_adapters.aws_ssm_write import ADVANCED_BYTES, STANDARD_BYTES, Crea
 
 _SEGMENT = "[A-Za-z0-9_.-]+"
 _MAX_DEPTH = 15
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
 _MAX_NAME_WITH_ARN = 1011
 
 
@@ -190,7 +199,7 @@ class SsmAdapter:
 
 def _problems(options: SsmOptions) -> list[str]:
     problems = []
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", options.region):
+    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", options.region):
         problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
     for name in ("endpoint", "sts_endpoint"):
         url = getattr(options, name)
@@ -204,7 +213,7 @@ def _problems(options: SsmOptions) -> list[str]:
 
 def _features(options: SsmOptions) -> Features:
     """Limits are those of the model of PutParameter; rates are AWS's defaults for an account and region."""
-    partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(options.region.rpartition("-")[0][:6], "aws")
+    partition = next((name for start, name in _PARTITIONS.items() if options.region.startswith(start)), "aws")
     arn = f"arn:{partition}:ssm:{options.region}:123456789012:parameter"
     return Features(
         guard=Guard.C,
