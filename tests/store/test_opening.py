@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from ecs_sync.errors import StoreError
-from ecs_sync.store import Cipher, FileKeys, Store, schema
+from ecs_sync.store import Cipher, FileKeys, Store, engine, schema
+from ecs_sync_sandbox.postgresql import PostgresqlServer
 
 from .making import KEY, SCOPE, SEALING_KEY, change, commit, secret
 
@@ -26,7 +29,9 @@ def rewrite(store: Store, statement: str) -> None:
 
 def test_the_migrations_make_the_tables_that_statements_are_written_against(store: Store) -> None:
     with store.database.reading() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": schema.REVISION_TABLE}
+        )
         assert compare_metadata(context, schema.metadata) == []
 
 
@@ -41,6 +46,45 @@ def test_a_second_store_at_the_same_place_is_refused(url: str, store: Store) -> 
     with pytest.raises(StoreError, match="exists already"):
         Store.create(url, fingerprint_key=KEY)
     assert store.verify_audit().ok
+
+
+def test_a_store_whose_making_was_killed_can_be_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with sqlite3.connect(path) as half:
+        half.execute("PRAGMA journal_mode = WAL")
+    half.close()
+    with pytest.raises(StoreError, match="ecs-sync init"):
+        Store.open(f"sqlite:///{path}", fingerprint_key=KEY)
+    with Store.create(f"sqlite:///{path}", fingerprint_key=KEY) as store:
+        assert store.verify_audit().ok
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE songs (name TEXT)")
+    with pytest.raises(StoreError, match=r"not a store's \(songs\)"):
+        Store.create(f"sqlite:///{path}", fingerprint_key=KEY)
+    assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]
+    other.close()
+
+
+def test_a_store_shares_a_server_with_other_programs(postgresql: PostgresqlServer) -> None:
+    url = postgresql.create_database(f"shared{uuid.uuid4().hex}")
+    shared = engine.connect(engine.parse(url), 5.0)
+    with shared.writing() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+    shared.close()
+    with Store.create(url, fingerprint_key=KEY) as store:
+        commit(store, change("a", "1"))
+        assert store.head() == 1
+
+
+def test_a_store_that_is_locked_says_so(url: str, store: Store) -> None:
+    with Store.open(url, fingerprint_key=KEY, patience=0.1) as other:
+        with store.transaction(), pytest.raises(StoreError, match="locked"), other.transaction():
+            pass
+        assert commit(other, change("a", "1")) == 1
 
 
 def test_two_stores_have_two_identities(tmp_path: Path) -> None:
@@ -81,7 +125,7 @@ def test_a_url_that_no_store_can_be_in_says_what_to_write(url: str) -> None:
 
 
 def test_a_newer_store_is_refused_before_anything_is_read(url: str, store: Store) -> None:
-    rewrite(store, "UPDATE alembic_version SET version_num = '9999'")
+    rewrite(store, "UPDATE ecs_sync_schema SET version_num = '9999'")
     with pytest.raises(StoreError, match="upgrade ecs-sync"):
         Store.open(url, fingerprint_key=KEY)
     with pytest.raises(StoreError, match="upgrade ecs-sync"):

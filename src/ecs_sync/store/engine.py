@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -33,11 +34,12 @@ class Database:
     writer: Engine
     reader: Engine
     where: str
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the database's write lock, or takes it first. Raises StoreError."""
-        with explained(self.where), self.writer.begin() as connection:
+        with self.turn, explained(self.where), self.writer.begin() as connection:
             yield connection
 
     @contextmanager
@@ -81,10 +83,30 @@ def connect(url: URL, patience: float) -> Database:
     where = url.render_as_string(hide_password=True)
     path = sqlite_path(url)
     if path is not None:
-        return Database(_sqlite(path, patience, "IMMEDIATE"), _sqlite(path, patience, "DEFERRED"), where)
+        writer, reader = _sqlite(path, patience, "IMMEDIATE"), _sqlite(path, patience, "DEFERRED")
+        return Database(writer, reader, where, _Turn(where, patience))
     return Database(
         _postgresql(url, patience, "READ COMMITTED"), _postgresql(url, patience, "REPEATABLE READ"), where
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Lets the threads of one process write one after the other.
+
+    SQLite would let them in by chance, after ever longer sleeps.
+    """
+
+    where: str
+    patience: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> None:
+        if not self.lock.acquire(timeout=self.patience):
+            raise StoreError(f"the store {self.where} {_BUSY}")
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
 
 
 def _sqlite(path: Path, patience: float, begin: str) -> Engine:
@@ -115,7 +137,15 @@ def _sqlite(path: Path, patience: float, begin: str) -> Engine:
 
 
 def _postgresql(url: URL, patience: float, isolation: str) -> Engine:
-    options = f"-c lock_timeout={int(patience * 1000)} -c synchronous_commit=on -c timezone=UTC"
+    settings = {
+        "lock_timeout": int(patience * 1000),
+        # A frozen process would keep all others waiting for its lock.
+        "idle_in_transaction_session_timeout": 60_000,
+        "synchronous_commit": "on",
+        "timezone": "UTC",
+    }
+    given = url.query.get("options", "")
+    options = " ".join([str(given), *(f"-c {name}={value}" for name, value in settings.items())])
     try:
         return create_engine(
             url,
@@ -133,12 +163,13 @@ def _postgresql(url: URL, patience: float, isolation: str) -> Engine:
         ) from None
 
 
-def make_sqlite_file(path: Path) -> None:
-    """An empty file of mode 0600. Raises StoreError where it cannot be made or exists already."""
+def make_sqlite_file(path: Path) -> bool:
+    """Makes an empty file of mode 0600; False where there is a file already. Raises StoreError."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        return True
     except FileExistsError:
-        raise StoreError(f"{path} exists already: remove it, or use it as it is") from None
+        return False
     except OSError as error:
         raise StoreError(f"the store {path} cannot be made: {error.strerror}") from None
 

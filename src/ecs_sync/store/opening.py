@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import NamedTuple
 
-from sqlalchemy import URL, Connection, insert, inspect, select, text, update
+from sqlalchemy import URL, Connection, column, insert, inspect, select, table, text, update
 
 from ecs_sync.errors import StoreError
 from ecs_sync.model import Fingerprinter
@@ -15,6 +15,7 @@ from ecs_sync.store.crypto import AuditKey, Cipher, key_check
 from ecs_sync.store.engine import Database, connect, make_sqlite_file, parse, sqlite_path
 from ecs_sync.store.rows import now
 
+_PATIENCE = 30.0
 _LOCK = 7_305_061_962_001
 """The advisory lock under which a PostgreSQL schema is made or upgraded."""
 
@@ -31,28 +32,36 @@ def make(url: URL, cipher: Cipher | None, fingerprint_key: bytes) -> None:
     """A new store at the newest schema. Raises StoreError where one exists already."""
     Fingerprinter(fingerprint_key)  # refuses a key of the wrong length before anything is made
     path = sqlite_path(url)
-    if path is not None:
-        if path.exists():
-            raise StoreError(f"the store {path} exists already: use it, or name another file in store.url")
-        make_sqlite_file(path)
-    database = connect(url, 5.0)
+    # A file is there already where an earlier try was killed; it then is an empty database.
+    ours = path is not None and make_sqlite_file(path)
+    database = connect(url, _PATIENCE)
     try:
         with database.writing() as connection:
             _alone(connection)
-            if revision(connection) is not None:
-                raise StoreError(
-                    f"the store {database.where} exists already: use it, or name another in store.url"
-                )
+            _check_empty(connection, database.where)
             _check_encoding(connection)
             _migrate(connection)
             _introduce(connection, cipher, fingerprint_key)
     except BaseException:
         database.close()
-        if path is not None:
-            for leftover in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                leftover.unlink(missing_ok=True)
+        if path is not None and ours:
+            for ending in ("", "-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
         raise
     database.close()
+
+
+def _check_empty(connection: Connection, where: str) -> None:
+    if revision(connection) is not None:
+        raise StoreError(f"the store {where} exists already: use it, or name another in store.url")
+    there = set(inspect(connection).get_table_names())
+    # A server's database may be shared, a file may not.
+    taken = sorted(there if connection.dialect.name == "sqlite" else there & set(schema.metadata.tables))
+    if taken:
+        raise StoreError(
+            f"the database {where} has tables that are not a store's ({', '.join(taken[:3])}): "
+            "name another in store.url"
+        )
 
 
 def _alone(connection: Connection) -> None:
@@ -86,9 +95,10 @@ def _introduce(connection: Connection, cipher: Cipher | None, fingerprint_key: b
 
 def revision(connection: Connection) -> str | None:
     """The schema's revision; None where the database holds no store at all."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(schema.REVISION_TABLE):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    revised = table(schema.REVISION_TABLE, column("version_num"))
+    return connection.execute(select(revised.c.version_num)).scalar_one_or_none()
 
 
 def present(url: URL, patience: float) -> Database:
@@ -138,7 +148,7 @@ def _check_revision(found: str | None, where: str) -> None:
 
 def upgrade(url: str) -> None:
     """Brings the schema to this version's, in one transaction. Raises StoreError as `check` does."""
-    database = present(parse(url), 30.0)
+    database = present(parse(url), _PATIENCE)
     try:
         with database.writing() as connection:
             _alone(connection)

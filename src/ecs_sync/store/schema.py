@@ -24,6 +24,9 @@ from sqlalchemy import (
 REVISIONS = ("0001",)
 """Every migration, oldest first. A store at the last one is current."""
 
+REVISION_TABLE = "ecs_sync_schema"
+"""Where a database says which migrations it had. Another program's Alembic may share the database."""
+
 metadata = MetaData()
 
 Number = BigInteger().with_variant(Integer, "sqlite")
