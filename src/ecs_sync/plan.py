@@ -173,7 +173,9 @@ class Plan:
     @property
     def conflicts(self) -> tuple[Hold, ...]:
         """What a person must decide."""
-        return tuple(h for h in self.holds if h.why in (Why.CONFLICT, Why.FIRST_CONTACT, Why.BURIED))
+        return tuple(
+            h for h in self.holds if h.why in (Why.CONFLICT, Why.FIRST_CONTACT, Why.BURIED, Why.UNDONE)
+        )
 
     @property
     def refusals(self) -> tuple[Hold, ...]:

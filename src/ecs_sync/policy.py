@@ -135,7 +135,8 @@ class View:
     versions of the key after the base's, or after it was last unset where there is no base. ``first``
     says that the link still meets this key: its track has had no complete run yet, or has held the key
     as `Why.FIRST_CONTACT` or `Why.BURIED` ever since. ``lost`` says that this very value lost against
-    the store's present version before.
+    the store's present version before, ``pinned`` that an undo took the key away here and nobody put it
+    back since.
     """
 
     policy: LinkPolicy
@@ -146,6 +147,7 @@ class View:
     later: tuple[Strength, ...] = ()
     first: bool = False
     lost: bool = False
+    pinned: bool = False
 
     @property
     def link(self) -> str:
@@ -193,6 +195,7 @@ class Why(StrEnum):
     FOREIGN = "foreign"
     DELETES_OFF = "deletes are off"
     LOST = "lost the conflict at a place that is not written"
+    UNDONE = "undone at this place"
     UNSAYABLE = "refused"
     UNSEEN = "unseen"
 
@@ -339,19 +342,19 @@ def _winner(job: JobPolicy, contenders: Sequence[_Found]) -> _Found | None:
 def _contest(
     job: JobPolicy, standing: Standing, contenders: Sequence[_Found], winner: _Found | None, image: ImageOf
 ) -> Contest | None:
-    against_store = any(contender.state is State.CONFLICT for contender in contenders)
     views = [contender.view for contender in contenders]
-    if not (against_store or any(_differ(one, other, image) for one, other in combinations(views, 2))):
+    with_store = any(contender.state is State.CONFLICT for contender in contenders)
+    if not (with_store or any(_differ(one, other, image) for one, other in combinations(views, 2))):
         return None
     candidates = [(view.link, view.adopted, view.policy.rank) for view in views]
-    if against_store:
-        strongest = max(strength.rank for view in views for strength in view.later)
-        candidates.append((STORE, standing.value, strongest))
+    if later := [strength.rank for view in views for strength in view.later]:
+        candidates.append((STORE, standing.value, max(later)))
     candidates.sort(key=lambda candidate: candidate[0])
     if job.conflicts is Rule.HOLD and not all(map(_decisive, contenders)):
         return Contest(tuple(candidates), None)
-    stays = winner is None or winner.state is State.CONVERGED
-    return Contest(tuple(candidates), STORE if winner is None or stays else winner.view.link)
+    if winner is None or winner.state is State.CONVERGED:
+        return Contest(tuple(candidates), STORE)
+    return Contest(tuple(candidates), winner.view.link)
 
 
 def _frozen(decision: Decision, contest: Contest) -> Decision:
@@ -378,6 +381,8 @@ def _follow(found: _Found, after: Standing, waiting: dict[str, Why], image: Imag
             return Decision(view.link, found.state, Action.PUSH)
         case State.FOREIGN:
             return Decision(view.link, found.state, Action.HOLD, waiting.get(view.link, Why.FOREIGN))
+        case State.PENDING if view.pinned:
+            return Decision(view.link, found.state, Action.HOLD, Why.UNDONE)
         case State.PENDING | State.DRIFTED | State.CONFLICT:
             why = _why_not_pushed(view, state, sides.desired, waiting)
             reason = sides.desired.reason if isinstance(sides.desired, Unsayable) else ""

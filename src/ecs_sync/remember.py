@@ -49,7 +49,7 @@ def _seen(side: Side, hold: Hold) -> Seen:
     before = side.seen.get(hold.key.text)
     same = before is not None and before.fingerprint == hold.observed
     lost_to = hold.version if hold.why is Why.LOST else None
-    met = hold.why in (Why.FIRST_CONTACT, Why.BURIED)
+    met = hold.why in (Why.FIRST_CONTACT, Why.BURIED, Why.UNDONE)
     assert hold.item is not None
     return Seen(
         hold.key.text,

@@ -119,7 +119,7 @@ class _Weighing:
             if looking.lifted is not None:
                 known.setdefault(self.fingerprints.of(looking.lifted), looking.lifted)
         images = _Images(self.fingerprints, known, lookings)
-        views = [self._view(looking, standing, later) for looking in lookings]
+        views = [self._view(key, looking, standing, later) for looking in lookings]
         settlement = decide(self.policy, standing, views, images)
         entries = {looking.side.remote.link: looking.lifted for looking in lookings}
         entries[STORE] = stored.entry if stored else None
@@ -136,19 +136,20 @@ class _Weighing:
             raiser = next(x for x in lookings if x.side.remote.link == settlement.raised)
             self.raises.append(outcome.raising(raiser))
 
-    def _view(self, looking: Looking, standing: Standing, later: Sequence[Stored]) -> View:
+    def _view(self, key: str, looking: Looking, standing: Standing, later: Sequence[Stored]) -> View:
         base, own, remote = looking.base, looking.own, looking.side.remote
         fingerprint = base.fingerprint if base else None
         version = base.version if base else 0
         if own is not None:
             fingerprint, version = own.fingerprint, own.version
-        seen = looking.side.seen.get(looking.row.key if looking.row else base.key if base else "")
+        seen = looking.side.seen.get(key)
         lost = (
             seen is not None
             and seen.lost_to == standing.version
             and seen.fingerprint == looking.observed
             and standing.version > 0
         )
+        met = seen is not None and seen.met
         return View(
             remote.policy,
             fingerprint,
@@ -156,8 +157,9 @@ class _Weighing:
             looking.observed,
             self.fingerprints.of(looking.lifted) if looking.lifted else None,
             _strengths(later, version),
-            looking.side.first or bool(seen and seen.met),
+            looking.side.first or met,
             lost,
+            met and looking.observed is None,
         )
 
     def _take(self, outcome: _Outcome, decision: Decision, looking: Looking) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from ecs_sync.amend import resolve, rollback, undo
 from ecs_sync.errors import Unacknowledged, Unavailable
 from ecs_sync.limits import Limits
+from ecs_sync.model import Key
 from ecs_sync.policy import First, JobPolicy, Mode, Rule, Why
 from ecs_sync.report import Exit
 from ecs_sync.selection import Selection
+from ecs_sync.sync import Order
 from ecs_sync_adapters.memory_store import Landing
-from tests.sync.house import House, LinkSpec, open_house
+from tests.sync.house import HAND, House, LinkSpec, open_house
 
 Build = Callable[..., House]
 
@@ -226,9 +229,6 @@ def test_an_edited_selection_never_deletes(build: Build) -> None:
 
 
 def test_undo_takes_back_an_adoption_and_the_places_follow(build: Build) -> None:
-    from ecs_sync.amend import undo
-    from ecs_sync.sync import Order
-    from tests.sync.house import HAND
 
     house = build(LinkSpec("a"), LinkSpec("b", Mode.MIRROR))
     house.set(x="1")
@@ -242,10 +242,6 @@ def test_undo_takes_back_an_adoption_and_the_places_follow(build: Build) -> None
 
 
 def test_resolve_settles_a_held_conflict_for_either_side(build: Build) -> None:
-    from ecs_sync.amend import resolve
-    from ecs_sync.model import Key
-    from ecs_sync.sync import Order
-    from tests.sync.house import HAND
 
     house = build(LinkSpec("a"), policy=JobPolicy(conflicts=Rule.HOLD))
     house.set(x="0", y="0")
@@ -257,3 +253,66 @@ def test_resolve_settles_a_held_conflict_for_either_side(build: Build) -> None:
     resolve(house.job, house.store, Order("tester"), HAND, Key("y"), "a")
     assert house.run().exit_code is Exit.DONE
     assert house.entries == {"x": "ours", "y": "theirs"} == house.at("a")
+
+
+def test_undo_of_a_first_export_empties_the_place_and_keeps_the_store(build: Build) -> None:
+    house = build(LinkSpec("a", Mode.MIRROR))
+    house.set(x="1", y="2")
+    run = house.run().run
+    done = undo(house.job, house.store, Order("tester"), HAND, run)
+    assert sorted(str(key) for _, key in done.written) == ["x", "y"]
+    assert house.at("a") == {} and house.entries == {"x": "1", "y": "2"}
+    for _ in range(2):
+        report = house.run()
+        assert {hold.why for hold in report.plan.holds} == {Why.UNDONE}
+        assert house.at("a") == {} and report.exit_code is Exit.CONFLICTS
+    resolve(house.job, house.store, Order("tester"), HAND, Key("x"), "store")
+    house.run()
+    assert house.at("a") == {"x": "1"}
+
+
+def test_undo_of_a_pushed_edit_restores_what_the_store_held_before(build: Build) -> None:
+    house = build(LinkSpec("a", Mode.MIRROR), LinkSpec("b", Mode.MIRROR))
+    house.set(x="1")
+    house.run()
+    house.set(x="2")
+    run = house.run().run
+    undo(house.job, house.store, Order("tester"), HAND, run)
+    house.run()
+    assert house.entries == {"x": "1"} == house.at("a") == house.at("b")
+
+
+def test_undo_leaves_what_somebody_changed_since(build: Build) -> None:
+    house = build(LinkSpec("a"))
+    house.set(x="1")
+    house.run()
+    house.put("a", x="2")
+    run = house.run().run
+    house.set(x="3")
+    done = undo(house.job, house.store, Order("tester"), HAND, run)
+    assert [(str(key), why) for key, why in done.left] == [("x", "the store has a newer version")]
+    assert house.entries == {"x": "3"}
+
+
+def test_a_conflict_s_loser_can_be_taken_back(build: Build) -> None:
+    house = build(LinkSpec("a", priority=50), LinkSpec("b", priority=20))
+    house.set(x="0")
+    house.run()
+    house.put("a", x="from a")
+    house.put("b", x="from b")
+    house.run()
+    resolve(house.job, house.store, Order("tester"), HAND, Key("x"), "b")
+    house.run()
+    assert house.entries == {"x": "from b"} == house.at("a") == house.at("b")
+
+
+def test_rollback_makes_the_scope_what_it_was(build: Build) -> None:
+    house = build(LinkSpec("a", Mode.MIRROR))
+    house.set(x="1", y="1")
+    version = house.store.head()
+    house.run()
+    house.set(x="2", y=None, z="1")
+    house.run()
+    rollback(house.job, house.store, Order("tester"), HAND, version)
+    house.run()
+    assert house.entries == {"x": "1", "y": "1"} == house.at("a")
