@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
@@ -59,8 +59,8 @@ class DocumentMapping:
     """Between one document and its entries.
 
     A place is a glob where it offers ``single_item`` and that is None: then ``place.root`` is the
-    folder of the files, and ``place.suffix`` the end of their names. Of any other place,
-    ``single_item`` or else ``root`` is the id of the one item.
+    folder of the files, ``place.suffix`` the end of their names, and ``place.holds(id)`` tells whether
+    an id is one of them. Of any other place, ``single_item`` or else ``root`` is the id of the one item.
 
     Integers, floats, booleans and lists are written to text-only formats (env, properties, ini, xml)
     as their text and read back as strings: the image of the mapping. A reference reads back as a
@@ -76,6 +76,7 @@ class DocumentMapping:
         self._view = View(Lists(options.lists), options.profile, options.separator)
         self._place_root = str(place.root)
         self._suffix = str(getattr(place, "suffix", ""))
+        self._holds: Callable[[ItemId], bool] = getattr(place, "holds", lambda id: True)
         self._single: ItemId | None = getattr(place, "single_item", self._place_root)
         try:
             self._root: Path = Key.parse(options.root).segments if options.root else ()
@@ -96,19 +97,14 @@ class DocumentMapping:
         """The item of this key; a refusal where no file of the place can hold it."""
         if self._single is not None:
             return self._checked(self._single, key)
-        names = key.segments
-        match self._options.prefix:
-            case "none" if self._options.into:
-                return self._place_root + self._options.into
-            case "none":
-                reason = "no file of the glob is named to take new keys; say into: FILE or prefix: stem"
-                return Refusal(reason, key)
-            case "stem" if len(names) > 1 and self._suffix and "/" not in names[0]:
-                return f"{self._place_root}{names[0]}{self._suffix}"
-            case "path" if self._suffix and (depth := self._file_depth(names)):
-                return self._place_root + "/".join(names[:depth])
-        reason = f"it does not begin with the {self._options.prefix} of a file of {self._place_root or '.'}"
-        return Refusal(reason, key)
+        if self._options.prefix == "none" and self._options.into is None:
+            reason = "no file of the glob is named to take new keys; say into: FILE or prefix: stem"
+            return Refusal(reason, key)
+        id = self._file_of(key.segments)
+        if id is None or not self._holds(id):
+            reason = f"its first segments name no file of the place (prefix: {self._options.prefix})"
+            return Refusal(reason, key, id)
+        return id
 
     def read(self, item: Item) -> Sequence[Entry | Refusal]:
         """Raises `MappingError`, naming file, line and column, where the document cannot be parsed."""
@@ -126,10 +122,11 @@ class DocumentMapping:
         if existing is None or existing.value is None:
             if not entries:
                 return None
-            text = self._edited(id, self._format(id).EMPTY, entries)
+            empty = self._format(id).EMPTY
+            text = self._edited(id, empty, self._document(id, empty), entries)
             return Item(id, text.encode("utf-8"), secret=secret)
-        text, _ = self._parsed(id, existing.value)
-        edited = self._edited(id, text, entries)
+        text, document = self._parsed(id, existing.value)
+        edited = self._edited(id, text, document, entries)
         if edited == text:
             return existing
         if not entries and edited.strip() == self._format(id).EMPTY.strip():
@@ -140,12 +137,11 @@ class DocumentMapping:
         )
 
     def _format(self, id: ItemId) -> Format:
-        name = self._options.format
-        if name == "auto":
-            found = format_of(id)
-            if found is None:
-                raise MappingError(f"{id}: its name does not tell its format; say format: in the mapping")
-            name = found  # type: ignore[assignment]
+        name = format_of(id) if self._options.format == "auto" else self._options.format
+        if name is None:
+            raise MappingError(f"{id}: its name does not tell its format; say format: in the mapping")
+        if self._options.profile is not None and name != "yaml":
+            raise MappingError(f"{id}: option profile is for YAML, and this is {name}; take it out")
         return FORMATS[name]
 
     def _parsed(self, id: ItemId, raw: bytes) -> tuple[str, Document]:
@@ -165,7 +161,8 @@ class DocumentMapping:
             return self._format(id).parse(text, self._view)
         except Unparsable as error:
             line, column = error.position(text)
-            raise MappingError(f"{id}:{line}:{column}: {error.reason}") from None
+            next_step = "" if ";" in error.reason else "; correct the file there"
+            raise MappingError(f"{id}:{line}:{column}: {error.reason}{next_step}") from None
 
     def _entries(self, item: Item, document: Document) -> Iterator[Entry | Refusal]:
         try:
@@ -175,16 +172,19 @@ class DocumentMapping:
             return
         told: set[Key] = set()
         for leaf in document.leaves:
-            if leaf.path[: len(self._root)] != self._root:
+            if leaf.path[: len(self._root)] != self._root or self._gives_way(leaf):
+                continue
+            if leaf.path == self._root:
+                yield Refusal(f"{item.id}:{leaf.line}: root is one value here, not a map", item=item.id)
                 continue
             try:
                 key = Key.of(*before, *leaf.path[len(self._root) :])
             except ValueError as error:
                 yield Refusal(f"{item.id}:{leaf.line}: {error}", item=item.id)
                 continue
-            if leaf.value is not None and len(leaf.path) > len(self._root):
+            if leaf.value is not None:
                 yield Entry(key, leaf.value, secret=item.secret)
-            elif key not in told and leaf.value is None:
+            elif key not in told:
                 told.add(key)
                 yield Refusal(f"{item.id}:{leaf.line}: {leaf.refusal}", key, item.id)
 
@@ -204,6 +204,18 @@ class DocumentMapping:
                     raise ValueError(f"{id}: prefix: stem takes files of one folder; say prefix: path")
                 return (relative.removesuffix(self._suffix or PurePosixPath(relative).suffix),)
 
+    def _file_of(self, names: Path) -> ItemId | None:
+        """The file of a glob that the first segments of a key name; None where they name none."""
+        match self._options.prefix:
+            case "none":
+                return self._place_root + str(self._options.into)
+            case "stem" if len(names) > 1 and self._suffix and "/" not in names[0]:
+                return f"{self._place_root}{names[0]}{self._suffix}"
+            case "path" if self._suffix and 0 < (depth := self._file_depth(names)) < len(names):
+                return self._place_root + "/".join(names[:depth])
+            case _:
+                return None
+
     def _file_depth(self, names: Path) -> int:
         """How many of these names lead to a file; 0 where none does."""
         return next((n for n, name in enumerate(names, 1) if name.endswith(self._suffix)), 0)
@@ -214,8 +226,8 @@ class DocumentMapping:
             return Refusal(f"it does not begin with {'/'.join(before)!r}, the file's own prefix", key, id)
         return id
 
-    def _edited(self, id: ItemId, text: str, entries: Sequence[Entry]) -> str:
-        document = self._document(id, text)
+    def _edited(self, id: ItemId, text: str, document: Document, entries: Sequence[Entry]) -> str:
+        """The text with our entries as they shall be. Raises `MappingError`."""
         edits = self._edits(id, document, entries)
         if not (edits.replace or edits.remove or edits.add):
             return text
@@ -266,7 +278,7 @@ class DocumentMapping:
             return value
         if value.type is Type.REFERENCE:
             value = Value(Type.STRING, value.text)
-        return self._format(id).image(value)
+        return self._format(id).image(value, self._view)
 
     def _is_ours(self, leaf: Leaf) -> bool:
         return len(leaf.path) > len(self._root) and leaf.path[: len(self._root)] == self._root

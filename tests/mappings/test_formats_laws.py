@@ -15,6 +15,7 @@ from ecs_sync.mapping import Refusal
 from ecs_sync.model import Entry, Key, Scope, Type, Value
 from ecs_sync_mappings.document import DocumentMapping, DocumentOptions
 from ecs_sync_mappings.formats import FORMATS
+from ecs_sync_mappings.formats.leaves import View
 
 FILES = {
     "json": "app.json",
@@ -120,7 +121,7 @@ def read(mapping: DocumentMapping, item: Item | None) -> dict[Key, Value]:
 
 
 def imaged(format: str, values: dict[Key, Value]) -> dict[Key, Value]:
-    return {key: FORMATS[format].image(value) for key, value in values.items()}
+    return {key: FORMATS[format].image(value, View()) for key, value in values.items()}
 
 
 def grown(mapping: DocumentMapping, format: str, values: dict[Key, Value]) -> Item | None:
@@ -134,7 +135,7 @@ def grown(mapping: DocumentMapping, format: str, values: dict[Key, Value]) -> It
 
 @pytest.mark.parametrize("lists", ["json", "indexed"])
 @pytest.mark.parametrize("format", FILES)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=documents, after=documents)
 def test_what_is_written_over_a_document_reads_back_equal_and_twice_changes_nothing(
     format: str, lists: str, before: dict[Key, Value], after: dict[Key, Value]

@@ -13,7 +13,7 @@ from ecs_sync.model import Value
 
 from . import flat
 from .flat import Record
-from .leaves import Edits, Leaf, LineIndex, Unparsable, View, line_start
+from .leaves import Edits, Leaf, LineIndex, Unparsable, View, line_end, line_start
 
 EMPTY = ""
 
@@ -62,7 +62,11 @@ class EnvDocument:
         return flat.appended(text, lines) if lines else text
 
     def _literal(self, value: Value, record: Record) -> str:
-        return _value(value.text, self.text[record.start : record.end])
+        old = self.text[record.start : record.end]
+        rest = self.text[record.end : line_end(self.text, record.end)]
+        if not value.text and rest.strip():
+            return "''"
+        return _value(value.text, old)
 
 
 def _value(text: str, old: str) -> str:
@@ -137,6 +141,7 @@ def parse(text: str, view: View) -> EnvDocument:
     return EnvDocument(text, view.separator, records, flat.leaves(records))
 
 
-def image(value: Value) -> Value:
+def image(value: Value, view: View) -> Value:
     """Every value is text. Raises ValueError where it has none."""
+    del view
     return flat.text_image(value, "an env file")

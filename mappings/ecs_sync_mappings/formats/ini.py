@@ -169,8 +169,9 @@ def parse(text: str, view: View) -> IniDocument:
     return _Scanner(text, view.separator).scan()
 
 
-def image(value: Value) -> Value:
+def image(value: Value, view: View) -> Value:
     """Every value is text of one line. Raises ValueError where it has none."""
+    del view
     text = flat.text_image(value, "an ini file")
     if re.search(r"[\n\r\0]", text.text):
         raise ValueError("an ini file cannot say a value of several lines")

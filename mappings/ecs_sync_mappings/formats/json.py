@@ -256,9 +256,9 @@ def parse(text: str, view: View) -> JsonDocument:
     return JsonDocument(text, root, view.lists, tuple(leaf for leaf, _ in tree.leaves(root, view.lists)))
 
 
-def image(value: Value) -> Value:
+def image(value: Value, view: View) -> Value:
     """The value as it reads back. Raises ValueError where JSON cannot say it."""
-    tree.typed(value, "JSON")
+    tree.typed(value, "JSON", view.lists)
     if value.type is Type.BYTES:
         raise ValueError("JSON cannot say bytes; keep them as a base64 string")
     return value

@@ -80,7 +80,7 @@ class Format(Protocol):
         """Raises `Unparsable`."""
         ...
 
-    def image(self, value: Value) -> Value:
+    def image(self, value: Value, view: View) -> Value:
         """The value as it reads back. Raises ValueError, with a sentence, where it cannot be said."""
         ...
 

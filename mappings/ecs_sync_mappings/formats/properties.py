@@ -172,6 +172,7 @@ def parse(text: str, view: View) -> PropertiesDocument:
     return PropertiesDocument(text, separator, records, flat.leaves(records))
 
 
-def image(value: Value) -> Value:
+def image(value: Value, view: View) -> Value:
     """Every value is text. Raises ValueError where it has none."""
+    del view
     return flat.text_image(value, "a properties file")

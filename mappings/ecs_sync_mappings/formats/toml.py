@@ -333,8 +333,9 @@ def parse(text: str, view: View) -> TomlDocument:
     return _Scanner(text, tree).scan()
 
 
-def image(value: Value) -> Value:
+def image(value: Value, view: View) -> Value:
     """The value as it reads back. Raises ValueError where TOML cannot say it."""
+    del view
     match value.type:
         case Type.NULL | Type.BYTES | Type.FLAG:
             raise ValueError(f"TOML cannot say {value.type.value}")

@@ -288,7 +288,7 @@ def is_list(trie: Trie, lists: Lists) -> bool:
     return lists is Lists.INDEXED and set(trie) == {str(n) for n in range(len(trie))}
 
 
-def typed(value: Value, name: str) -> None:
+def typed(value: Value, name: str, lists: Lists) -> None:
     """Raises ValueError where a format of typed values would not read this one back as it is."""
     match value.type:
         case Type.FLOAT if not any(mark in value.text for mark in ".eE"):
@@ -297,6 +297,8 @@ def typed(value: Value, name: str) -> None:
             raise ValueError(f"in {name} a JSON value that is no list reads back as the plain value")
         case Type.JSON if value.text[0] == "{" and value.text != "{}":
             raise ValueError(f"in {name} a JSON object reads back as one key for each of its names")
+        case Type.JSON if value.text[0] == "[" and value.text != "[]" and lists is Lists.INDEXED:
+            raise ValueError(f"in {name} with lists: indexed a list reads back as one key for each element")
         case Type.FLAG:
             raise ValueError(f"{name} cannot say a feature flag")
         case _:

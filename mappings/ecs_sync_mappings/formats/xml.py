@@ -358,8 +358,9 @@ def parse(text: str, view: View) -> XmlDocument:
     return XmlDocument(text, root, records, flat.leaves(records))
 
 
-def image(value: Value) -> Value:
+def image(value: Value, view: View) -> Value:
     """Every value is text. Raises ValueError where it has none."""
+    del view
     text = flat.text_image(value, "XML")
     if _UNSAYABLE.search(text.text):
         raise ValueError("XML cannot say control characters")

@@ -376,7 +376,7 @@ def parse(text: str, view: View) -> YamlDocument:
     return YamlDocument(text, view, found, part, leaves)
 
 
-def image(value: Value) -> Value:
+def image(value: Value, view: View) -> Value:
     """The value as it reads back. Raises ValueError where YAML cannot say it."""
-    tree.typed(value, "YAML")
+    tree.typed(value, "YAML", view.lists)
     return value

@@ -39,6 +39,7 @@ _OCTAL = re.compile(r"0o[0-7]+")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN")
+_COLON = re.compile(r"[ \t\r\n]*:")
 _COMMA = re.compile(r"(?:[ \t\r\n]|(?<=[ \t\r\n])#[^\n]*)*,")
 _SHARED = "it is shared by an alias, so that an edit would change two places; edit it by hand"
 
@@ -134,6 +135,8 @@ class _Composer:
         line = self.lines.of(start)
         if node.kind is Kind.LIST:
             child, alias = self._node(event, depth + 1)
+            if child.start == child.end and not node.flow:
+                start = child.start = child.end = self.text.rindex("-", 0, child.start) + 1
             end = event.end_mark.index if alias else child.end
             return Member(str(len(node.members)), start, start, child, line, repeated=alias, end=end)
         if not isinstance(event, ScalarEvent):
@@ -142,8 +145,11 @@ class _Composer:
             raise Unparsable("a name has an anchor or a tag; only plain names can be keys", start)
         value = next(self.events)
         child, alias = self._node(value, depth + 1)
+        found = _COLON.match(self.text, event.end_mark.index)
+        colon = found.end() if found else event.end_mark.index
+        if child.start == child.end:
+            child.start = child.end = colon
         end = value.end_mark.index if alias else child.end
-        colon = self.text.find(":", event.end_mark.index) + 1
         merge = event.value == "<<" and event.style is None
         return Member(
             event.value, start, colon, child, line, repeated=alias and not merge, merge=merge, end=end
