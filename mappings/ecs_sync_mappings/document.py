@@ -166,7 +166,7 @@ class DocumentMapping:
 
     def _entries(self, item: Item, document: Document) -> Iterator[Entry | Refusal]:
         try:
-            before = self._prefix(item.id)
+            self._prefix(item.id)
         except ValueError as error:
             yield Refusal(str(error), item=item.id)
             return
@@ -178,7 +178,7 @@ class DocumentMapping:
                 yield Refusal(f"{item.id}:{leaf.line}: root is one value here, not a map", item=item.id)
                 continue
             try:
-                key = Key.of(*before, *leaf.path[len(self._root) :])
+                key = self._key(item.id, leaf)
             except ValueError as error:
                 yield Refusal(f"{item.id}:{leaf.line}: {error}", item=item.id)
                 continue
@@ -244,7 +244,7 @@ class DocumentMapping:
 
     def _edits(self, id: ItemId, document: Document, entries: Sequence[Entry]) -> Edits:
         """What differs between a document and our entries. Raises `MappingError` with all reasons."""
-        ours = {leaf.path: leaf for leaf in document.leaves if self._is_ours(leaf)}
+        ours = {leaf.path: leaf for leaf in document.leaves if self._is_ours(id, leaf)}
         problems: list[str] = []
         wanted: dict[Path, Value] = {}
         for entry in entries:
@@ -280,8 +280,19 @@ class DocumentMapping:
             value = Value(Type.STRING, value.text)
         return self._format(id).image(value, self._view)
 
-    def _is_ours(self, leaf: Leaf) -> bool:
-        return len(leaf.path) > len(self._root) and leaf.path[: len(self._root)] == self._root
+    def _is_ours(self, id: ItemId, leaf: Leaf) -> bool:
+        """Has it a key? What has none is neither read nor taken out."""
+        if leaf.path[: len(self._root)] != self._root or leaf.path == self._root:
+            return False
+        try:
+            self._key(id, leaf)
+        except ValueError:
+            return False
+        return True
+
+    def _key(self, id: ItemId, leaf: Leaf) -> Key:
+        """Raises ValueError where its names are no segments of a key."""
+        return Key.of(*self._prefix(id), *leaf.path[len(self._root) :])
 
     def _gives_way(self, leaf: Leaf) -> bool:
         """Is it an empty value above our keys?"""

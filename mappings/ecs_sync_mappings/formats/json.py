@@ -193,18 +193,21 @@ def remove_flow(text: str, node: Node, indices: list[int]) -> list[Splice]:
     splices = []
     for first, last in tree.runs(indices):
         start = node.members[first].start
-        stop = node.members[last].comma or node.members[last].node.end
+        stop = node.members[last].comma or node.members[last].end or node.members[last].node.end
         indent = indent_before(text, start)
         whole = _SAME_LINE.match(text, stop)
+        final = last == len(node.members) - 1 and node.members[last].comma is None and first > 0
+        comma = node.members[first - 1].comma if final else None
+        if comma and not text[comma:start].strip() and indent is None:
+            splices.append(Splice(comma - 1, stop))
+            continue
+        if comma:
+            splices.append(Splice(comma - 1, comma))
         if indent is not None and whole:
             splices.append(Splice(start - len(indent), next_line(text, whole.end())))
         else:
             spaces = re.compile(r"[ \t]*").match(text, stop)
             splices.append(Splice(start, spaces.end() if spaces else stop))
-        if last == len(node.members) - 1 and node.members[last].comma is None and first > 0:
-            comma = node.members[first - 1].comma
-            assert comma is not None
-            splices.append(Splice(comma - 1, comma))
     return splices
 
 
