@@ -43,6 +43,7 @@ from ecs_sync.errors import AdapterError, Denied, Unacknowledged, Unavailable
 from .files_place import FilesPlace, name_pattern, path_problem
 
 _PAGE_BYTES = 1024 * 1024
+_DANGLING = "it is a link to nothing; mend or remove it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,25 +139,21 @@ class FilesAdapter:
 
     def _item(self, id: ItemId) -> Item | None:
         """The file of an id; unreadable with a reason where it may not or cannot be read; None if absent."""
+        path, secret = self._root / id, self._options.secrets
         problem = path_problem(id)
-        path = self._root / id
-        if not problem and not path.is_symlink() and not path.exists() and self._inside(path):
-            return None
         try:
-            raw = None if problem else self._content(path)
-        except FileNotFoundError:
+            if not problem:
+                raw = self._content(path)
+                return Item(id, raw, secret=secret, revision=_revision(raw))
+        except (FileNotFoundError, NotADirectoryError):
             if not path.is_symlink():
                 return None
-            problem = "it is a link to nothing; mend or remove it"
-        except (NotADirectoryError, _Unreadable) as error:
-            if isinstance(error, NotADirectoryError):
-                return None
+            problem = _DANGLING
+        except _Unreadable as error:
             problem = str(error)
         except OSError as error:
-            problem = f"{_reason(error)}"
-        if problem or raw is None:
-            return Item(id, None, secret=self._options.secrets, unreadable=f"{path}: {problem}")
-        return Item(id, raw, secret=self._options.secrets, revision=_revision(raw))
+            problem = _reason(error)
+        return Item(id, None, secret=secret, unreadable=f"{path}: {problem}")
 
     def _inside(self, path: Path) -> bool:
         return _real(path).is_relative_to(_real(self._root))
@@ -164,7 +161,7 @@ class FilesAdapter:
     def _content(self, path: Path) -> bytes:
         """Raises OSError, and _Unreadable for what no file of ours is."""
         real = _real(path)
-        if not self._inside(path):
+        if not real.is_relative_to(_real(self._root)):
             raise _Unreadable("it is a link that leads out of the root folder")
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
@@ -179,14 +176,10 @@ class FilesAdapter:
     def _write(self, write: Write) -> Outcome:
         self._require_root()
         path = self._root / write.id
-        problem = path_problem(write.id)
-        if not problem and not self._inside(path):
-            problem = "it leads out of the root folder through a link"
-        if not problem and path.is_symlink() and not path.exists():
-            problem = "it is a link to nothing; mend or remove it"
-        if problem:
-            return Outcome(write.id, Verdict.REFUSED, reason=f"{write.id}: {problem}")
         try:
+            problem = path_problem(write.id) or self._target_problem(path)
+            if problem:
+                raise _Unreadable(problem)
             if isinstance(write, Delete):
                 return self._delete(write, path)
             real = _real(path)
@@ -197,6 +190,12 @@ class FilesAdapter:
             return Outcome(write.id, Verdict.REFUSED, reason=f"{path}: {error}")
         except OSError as error:
             raise _translated(error, path) from None
+
+    def _target_problem(self, path: Path) -> str:
+        """Why no file is written there; empty where one may be."""
+        if not self._inside(path):
+            return "it leads out of the root folder through a link"
+        return _DANGLING if path.is_symlink() and not path.exists() else ""
 
     def _create(self, put: Put, path: Path) -> Outcome:
         mode = 0o600 if self._options.secrets or put.secret else None
@@ -258,7 +257,7 @@ def _walk(root: Path, folder: str, place: FilesPlace, unread: list[str]) -> Iter
     """Ids of the files that match, in byte order. Folders behind links are not entered by a wildcard."""
     try:
         with os.scandir(root / folder) as entries:
-            found = [(f"{e.name}/" if e.is_dir() else e.name, e.is_symlink()) for e in entries]
+            found = [(f"{e.name}/" if _is_folder(e) else e.name, e.is_symlink()) for e in entries]
     except OSError:
         unread.append(str(root / folder))
         return
@@ -272,6 +271,14 @@ def _walk(root: Path, folder: str, place: FilesPlace, unread: list[str]) -> Iter
                 unread.append(repr(id))
             else:
                 yield id
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads in a circle is none, and its item will say so."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _leads_on(folder: str, is_link: bool, place: FilesPlace) -> bool:
