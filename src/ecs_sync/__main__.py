@@ -1,0 +1,5 @@
+"""``python -m ecs_sync``."""
+
+from ecs_sync.cli import main
+
+main()

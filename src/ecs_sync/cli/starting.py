@@ -1,0 +1,147 @@
+"""``init`` and ``validate``: a configuration that stands, and every reason why one does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ecs_sync.cli.calling import Call, say, verb
+from ecs_sync.errors import ConfigError, EcsSyncError
+from ecs_sync.report import Exit
+
+TEMPLATE = """\
+# The configuration of ecs-sync: where the store is, which providers there are, and what is kept in step.
+# 'ecs-sync validate' lists every problem at once; 'ecs-sync providers' lists what can be connected.
+
+store:
+  # The one canonical, versioned store.
+  url: "{url}"
+{fingerprint}\
+  # Secrets are kept in the store only under a key of yours; 'ecs-sync store new-key secrets.key' makes one.
+  # key: file:secrets.key
+
+# Where configuration lives. Secrets never stand here: write env:NAME or file:PATH.
+connections: {{}}
+#   legacy: {{adapter: files, root: ./config}}
+#   consul: {{adapter: consul, url: "http://127.0.0.1:8500", token: "env:CONSUL_HTTP_TOKEN"}}
+
+# What is kept in step with what. 'ecs-sync plan' shows what a run would do; nothing is written before
+# 'ecs-sync sync'.
+jobs: {{}}
+#   payments:
+#     scope: {{tenant: acme, environment: prod, application: payments}}
+#     every: 5m                        # or cron: "*/5 * * * *"; without both, only by hand
+#     secret: ["*password*", "*token*"]
+#     links:
+#       - {{connection: legacy, place: payments.yaml, mapping: document, mode: import, priority: 10}}
+#       - {{connection: consul, place: acme/prod/payments/, mapping: path, mode: mirror}}
+"""
+
+
+@click.command(epilog="Example: ecs-sync init --store sqlite:///config-store.db")
+@click.option(
+    "--store",
+    "url",
+    metavar="URL",
+    default="sqlite:///ecs-sync.db",
+    show_default=True,
+    help="Where the store shall be: sqlite:///FILE, postgresql+psycopg://HOST/DATABASE, or env:NAME.",
+)
+@verb
+def init(call: Call, url: str) -> int:
+    """Make a configuration, a store, and the key of its fingerprints.
+
+    Nothing that exists is overwritten, and nothing is left behind where one of the three fails.
+    """
+    path = call.config_path
+    if path.exists():
+        raise EcsSyncError(f"{path} exists already: edit it, or name another file with -c")
+    fingerprint = "" if url.startswith("sqlite:") else _FINGERPRINT
+    text = TEMPLATE.format(url=_quoted(url), fingerprint=fingerprint)
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        store, key = _made(call, draft)
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    say(f"made {path}, the store {store} and its fingerprint key {key}\n")
+    say(f"Keep {key} in a safe place: without it the store cannot be used. Next: ecs-sync validate\n")
+    return Exit.DONE
+
+
+_FINGERPRINT = """\
+  # The key of fingerprints, made with the store and kept outside it.
+  fingerprint_key: ecs-sync.key
+"""
+
+
+def _quoted(url: str) -> str:
+    return url.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _made(call: Call, draft: Path) -> tuple[str, Path]:
+    """Makes key and store of a configuration; where the store cannot be made, the key goes too."""
+    from ecs_sync.config import load
+    from ecs_sync.store import Store
+    from ecs_sync.workbench import cipher_of, fingerprint_key_of
+
+    try:
+        config = load(draft, environ=call.environ, registry=call.registry())
+    except ConfigError as error:
+        raise ConfigError(f"--store: {error.problems[0].message if error.problems else error}") from None
+    keys = fingerprint_key_of(config)
+    fingerprint_key = keys.create()
+    try:
+        with Store.create(
+            config.store.address(), cipher=cipher_of(config), fingerprint_key=fingerprint_key
+        ) as store:
+            where = store.database.where.replace("+pysqlite", "")
+    except BaseException:
+        keys.path.unlink(missing_ok=True)
+        raise
+    return where, keys.path
+
+
+@click.command(epilog="Example: ecs-sync validate -o json")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of the file, for editors.")
+@click.option("--without-secrets", is_flag=True, help="Secrets that cannot be read here are no problem.")
+@verb
+def validate(call: Call, schema: bool, without_secrets: bool) -> int:
+    """Check the configuration: all its problems at once, and the secrets that are missing.
+
+    Nothing is opened or connected to.
+    """
+    from ecs_sync.config import schema as schema_of
+    from ecs_sync.render.documents import Validation
+    from ecs_sync.render.escape import dumps
+    from ecs_sync.render.listed import problems_shown, validation_page
+
+    if schema:
+        say(dumps(schema_of(call.registry())))
+        return Exit.DONE
+    try:
+        config = call.config()
+    except ConfigError as error:
+        if call.format == "text":
+            raise
+        failed = Validation(
+            "validation", Exit.CONFIGURATION, str(call.config_path), [], [], problems_shown(error.problems)
+        )
+        call.answer(failed, validation_page(failed))
+        return Exit.CONFIGURATION
+    missing = () if without_secrets else config.missing_secrets()
+    if missing and call.format == "text":
+        raise ConfigError("secrets are missing", missing)
+    code = Exit.CONFIGURATION if missing else Exit.DONE
+    validation = Validation(
+        "validation",
+        code,
+        str(call.config_path),
+        sorted(config.jobs),
+        sorted(config.connections),
+        problems_shown(missing),
+    )
+    call.answer(validation, validation_page(validation))
+    return code
