@@ -14,6 +14,7 @@ The rules, and why they are safe, are reasoned out per step:
   item is judged against the old base, at worst as a conflict.
 * A write that was not seen to land is kept as an own write: it may land late, and is then nobody's
   edit.
+* What an unguarded write replaced unseen is dug out of the history before the intent goes.
 * Every delete is preceded by a point read.
 """
 
@@ -106,6 +107,8 @@ class Result(StrEnum):
     """Could not be looked at: the intent stays open, and the next run begins with it."""
     UNREADABLE = "unreadable"
     """A delete could not be confirmed, so nothing was sent."""
+    UNTRIED = "untried"
+    """The process was asked to stop before the item's turn came; the next run does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,7 @@ def _answered(machine: Machine, answer: Answered) -> Machine:
 
 def _looked(machine: Machine, sight: Sight) -> Machine:
     match sight:
-        case Sight.TARGET if machine.history and _may_land_late(machine):
+        case Sight.TARGET if machine.history and not _guarded(machine):
             return replace(machine, phase=Phase.DIG, landed=True)
         case Sight.TARGET:
             return replace(machine, phase=Phase.SETTLE, landed=True)
@@ -234,17 +237,22 @@ def _dug(machine: Machine, dug: Dug) -> Machine:
 
 
 def _may_land_late(machine: Machine) -> bool:
-    """A conditional write can land at the expected revision only; an unconditional one at any time.
+    """Can a write that was not seen to land do so when the item has moved on?
 
-    A revision that has gone does not come again, but absence does: a create can always land late.
+    A revision that has gone does not come again, but absence does: even a guarded create can land late.
     """
+    return machine.creates or not _guarded(machine)
+
+
+def _guarded(machine: Machine) -> bool:
+    """Does the provider refuse the write where the item is not as expected?"""
     match machine.guard:
         case Guard.A:
-            return machine.creates
-        case Guard.B:
-            return machine.creates or machine.deletes
-        case Guard.C | Guard.D:
             return True
+        case Guard.B:
+            return not machine.deletes
+        case Guard.C | Guard.D:
+            return False
 
 
 class Absorbed(StrEnum):
@@ -270,10 +278,11 @@ def absorb(
     version: int,
     base_version: int,
 ) -> Absorbed:
-    """What an observation that moved says of an own write of store version ``version``.
+    """What an observation that moved since the base says of an own write of store version ``version``.
 
-    ``sight`` is the observation against the own write, ``dug`` what the history after its expected
-    revision shows, None where there is none.
+    ``sight`` is the observation against the own write; ``dug`` what the history after the held (else the
+    expected) revision shows, None where there is none. ``base_version`` is the base's, or without a base
+    the version at which the key was last unset.
     """
     match sight:
         case Sight.TARGET:
