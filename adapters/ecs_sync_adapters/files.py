@@ -177,7 +177,7 @@ class FilesAdapter:
         self._require_root()
         path = self._root / write.id
         try:
-            problem = path_problem(write.id) or self._target_problem(path)
+            problem = path_problem(write.id) or self._target_problem(path, write)
             if problem:
                 raise _Unreadable(problem)
             if isinstance(write, Delete):
@@ -188,11 +188,18 @@ class FilesAdapter:
                 return self._replace(write, real) if write.expected else self._create(write, real)
         except _Unreadable as error:
             return Outcome(write.id, Verdict.REFUSED, reason=f"{path}: {error}")
+        except (FileExistsError, NotADirectoryError):
+            reason = f"{path}: a file stands where a folder of it would be; rename one of them"
+            return Outcome(write.id, Verdict.REFUSED, reason=reason)
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return Outcome(write.id, Verdict.REFUSED, reason=f"{path}: {_reason(error)}")
             raise _translated(error, path) from None
 
-    def _target_problem(self, path: Path) -> str:
-        """Why no file is written there; empty where one may be."""
+    def _target_problem(self, path: Path, write: Write) -> str:
+        """Why this is not written there; empty where it may be."""
+        if isinstance(write, Put) and len(write.value) > self._options.max_bytes:
+            return f"{len(write.value)} bytes, over max_bytes {self._options.max_bytes}; raise that option"
         if not self._inside(path):
             return "it leads out of the root folder through a link"
         return _DANGLING if path.is_symlink() and not path.exists() else ""
@@ -203,6 +210,8 @@ class FilesAdapter:
             try:
                 os.link(temporary, path)
             except FileExistsError:
+                if path.is_dir():
+                    raise _Unreadable("a folder has this name") from None
                 return Outcome(put.id, Verdict.RACED, reason=f"{path} is there already")
         _sync_folder(path.parent)
         return Outcome(put.id, Verdict.APPLIED, revision=_revision(put.value))
@@ -350,6 +359,7 @@ _REASONS = {
     errno.EROFS: "the file system is read-only; mount it for writing",
     errno.ENOSPC: "no space left on the disk; make room",
     errno.EDQUOT: "the disk quota is used up; make room",
+    errno.ENAMETOOLONG: "a name in it is too long for the file system; shorten it",
     errno.EFBIG: "larger than the limit of this process or file system allows; raise it",
 }
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})

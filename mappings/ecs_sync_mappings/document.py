@@ -109,7 +109,7 @@ class DocumentMapping:
     def read(self, item: Item) -> Sequence[Entry | Refusal]:
         """Raises `MappingError`, naming file, line and column, where the document cannot be parsed."""
         if item.value is None:
-            raise MappingError(f"{item.id}: there is no value to read")
+            return [Refusal(item.unreadable or "it came without its value", item=item.id)]
         _, document = self._parsed(item.id, item.value)
         return list(self._entries(item, document))
 
