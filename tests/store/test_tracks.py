@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def mark(text: str) -> Fingerprint:
     return Fingerprint(text.encode().ljust(32, b"."))
 
 
-def seen(key: str, fingerprint: str | None, item: str | None = None, **more: object) -> Seen:
+def seen(key: str, fingerprint: str | None, item: str | None = None, **more: Any) -> Seen:
     known = None if fingerprint is None else mark(fingerprint)
     row = Seen(key, item or f"/{key}", "7", None, known, None, THEN)
     return row._replace(**more)

@@ -67,8 +67,8 @@ class Cipher:
         key = self._keys.get(name)
         if key is None:
             raise StoreError(
-                f"a secret was sealed with the key {name}, which is not among the keys of the store: "
-                "configure the key that was in use before as well (store.older_keys)"
+                f"a secret was sealed with another key ({name}) than store.key: "
+                "configure the one that was in use then"
             )
         nonce = sealed[_HEADER_BYTES - _NONCE_BYTES : _HEADER_BYTES]
         try:

@@ -80,8 +80,8 @@ def sqlite_path(url: URL) -> Path | None:
 
 def connect(url: URL, patience: float) -> Database:
     """Engines on ``url``. ``patience`` is how many seconds a writer waits for another to finish."""
-    where = url.render_as_string(hide_password=True)
     path = sqlite_path(url)
+    where = f"sqlite:///{path}" if path is not None else url.render_as_string(hide_password=True)
     if path is not None:
         writer, reader = _sqlite(path, patience, "IMMEDIATE"), _sqlite(path, patience, "DEFERRED")
         return Database(writer, reader, where, _Turn(where, patience))

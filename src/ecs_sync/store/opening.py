@@ -126,7 +126,7 @@ def check(database: Database, cipher: Cipher | None, fingerprint_key: bytes) -> 
         unknown = ", ".join(sorted(sealing - cipher.ids))
         raise StoreError(
             f"the store {database.where} holds secrets that were sealed with another key ({unknown}): "
-            "store.key is not the one that was in use; configure it, or add it to store.older_keys"
+            "store.key is not the one that was in use. Configure that one"
         )
     return Identity(name, verifier, sealing)
 

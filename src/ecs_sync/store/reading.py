@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from ecs_sync.model import Key, Scope
@@ -57,7 +57,7 @@ def _newest(connection: Connection, number: int, at: int | None, *columns: Colum
     return (
         select(entry.c.key, entry.c.version, *columns)
         .where(*bounds)
-        .distinct(entry.c.key)
+        .prefix_with(text("DISTINCT ON (entry.key)"))
         .order_by(entry.c.key, entry.c.version.desc())
     )
 
