@@ -67,11 +67,11 @@ class PathMapping:
 
     def locate(self, key: Key) -> ItemId | Refusal:
         """The id of this key; a refusal where the id could be read as another key."""
-        tail = self._tail(key)
-        if self._key(tail) != key:
+        id = self._root + self._tail(key)
+        if self._key_of(id) != key:
             reason = f"its segments, joined by {self._separator!r}, could not be told apart again"
             return Refusal(reason, key)
-        return self._root + tail
+        return id
 
     def read(self, item: Item) -> Sequence[Entry | Refusal]:
         """The one entry of an item, or the one reason why it has none."""

@@ -61,6 +61,7 @@ VALUES = st.one_of(
 @given(KEYS, SEPARATORS)
 @example(Key.of("a-", "b"), "--")
 @example(Key.of("a", "-b"), "--")
+@example(Key.of("-", "-b"), "--")
 @example(Key.of("~1", "~"), "/")
 def test_a_name_leads_back_to_the_key_it_was_made_from(key: Key, separator: str) -> None:
     mapping = path(separator=separator)

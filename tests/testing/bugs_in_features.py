@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bugs import BUGS, Bug, declares
-
 from ecs_sync.adapter import (
     Guard,
     Limits,
     Rule,
 )
 from ecs_sync_adapters.memory import MemoryPlace
+from tests.testing.bugs import BUGS, Bug, declares
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bugs import Right, bug
-
 from ecs_sync.adapter import (
     Item,
     Listing,
@@ -18,6 +16,7 @@ from ecs_sync.adapter import (
     Token,
 )
 from ecs_sync_adapters.memory import MemoryPlace
+from tests.testing.bugs import Right, bug
 
 
 @bug("get", "binary_values_come_back_to_the_byte")

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from bugs import Right, bug, now
-
 from ecs_sync.adapter import (
     Delete,
     Item,
@@ -19,6 +17,7 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.errors import Unacknowledged
+from tests.testing.bugs import Right, bug, now
 
 
 @bug("write", "a_creation_only_creates", "an_update_of_what_moved_is_raced_and_changes_nothing")

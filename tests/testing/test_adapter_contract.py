@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import bugs_in_features  # noqa: F401 - each import fills BUGS
-import bugs_in_reads  # noqa: F401
-import bugs_in_writes  # noqa: F401
 import pytest
-from bugs import BUGS, Bug, Hand, Right, Wrong
 
+import tests.testing.bugs_in_features
+import tests.testing.bugs_in_reads
+import tests.testing.bugs_in_writes  # noqa: F401
 from ecs_sync.testing.adapter_contract import BEHAVIOURS, Behaviour, Subject
 from ecs_sync_adapters.memory import MemoryPlace
 from ecs_sync_adapters.memory_store import forget, memory
+from tests.testing.bugs import BUGS, Bug, Hand, Right, Wrong
 
 _stores = itertools.count()
 
