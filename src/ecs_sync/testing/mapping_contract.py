@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from ecs_sync.adapter import Item, ItemId
 from ecs_sync.errors import MappingError
 from ecs_sync.mapping import Mapping, Refusal
-from ecs_sync.model import Entry, Value
+from ecs_sync.model import Entry, Key, Value
 
 _Property = TypeVar("_Property", bound=Callable[..., None])
 
