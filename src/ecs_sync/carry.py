@@ -6,7 +6,7 @@ batches that the provider takes, their outcomes into one transaction again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from ecs_sync import protocol
 from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Revision, Verdict, Write
 from ecs_sync.errors import AdapterError, Unacknowledged
 from ecs_sync.faults import Point, reached
-from ecs_sync.model import Key, Scope
+from ecs_sync.model import Entry, Key, Scope
 from ecs_sync.plan import Change
 from ecs_sync.policy import STORE
 from ecs_sync.protocol import Answered, Dug, Guarded, Machine, Phase, Result, Sight
@@ -39,7 +39,10 @@ GROUP = 256
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A run that is being carried out. ``fence`` raises `Fenced` where the lease was lost."""
+    """A run that is being carried out. ``fence`` raises `Fenced` where the lease was lost.
+
+    ``stop`` is asked between groups: True leaves the rest to the next run.
+    """
 
     store: Store
     job: str
@@ -49,6 +52,7 @@ class Running:
     reason: str
     lease: Lease
     fence: Callable[[], None]
+    stop: Callable[[], bool] = lambda: False
 
 
 @dataclass
@@ -64,6 +68,8 @@ class Task:
     machine: Machine
     changes: tuple[Change, ...] = ()
     write: Write | None = None
+    before: Mapping[str, Entry] = field(default_factory=dict)
+    """What the item held before, by key text: it is archived with the intent."""
     archived: dict[str, int] = field(default_factory=dict)
     between: list[Item] = field(default_factory=list)
 
@@ -204,13 +210,14 @@ class Carrier:
         for change in task.changes:
             if change.expected is None:
                 continue
+            before = task.before.get(change.key.text)
             task.archived[change.key.text] = transaction.archive(
                 self.running.scope,
                 change.key,
                 self.remote.link,
-                change.before,
+                before,
                 change.expected,
-                secret=change.before is not None and change.before.secret,
+                secret=before is not None and before.secret,
                 item=task.item,
                 revision=task.expected,
                 reason=f"{change.kind}d by a push",
@@ -400,4 +407,7 @@ def task_of(
         history=remote.features.history,
     )
     changed = item.changed.isoformat() if item is not None and item.changed else None
-    return Task(id, run, write.id, tuple(targets), write.expected, changed, machine, tuple(changes), write)
+    before = remote.read(item).entries if item is not None else {}
+    return Task(
+        id, run, write.id, tuple(targets), write.expected, changed, machine, tuple(changes), write, before
+    )

@@ -52,6 +52,10 @@ class LeaseHeld(StoreError):
         self.holder = holder
 
 
+class RunTaken(StoreError):
+    """This waiting run is being carried out by somebody else, or was. There is nothing left to do."""
+
+
 class MappingError(EcsSyncError):
     """Cannot be said in the other side's terms. Change the value, the key or the mapping."""
 

@@ -40,7 +40,7 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
             wanted.append(change)
     items = iter(_by_item(wanted).items())
     unsettled = unsettled_items(plan, side.remote.link) - {change.item for change in wanted}
-    while group := list(islice(items, GROUP)):
+    while not running.stop() and (group := list(islice(items, GROUP))):
         tasks = _tasks(running, side, group, versions, pushed)
         carrier.drive(tasks)
         for task in tasks:
@@ -49,6 +49,11 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
         proved, unproved = carrier.prove(tasks, unsettled)
         pushed.proved += proved
         pushed.unproved += unproved
+    pushed.carried += [
+        Carried(change, Result.UNTRIED, "the process was asked to stop")
+        for _, changes in items
+        for change in changes
+    ]
     return pushed
 
 

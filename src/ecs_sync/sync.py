@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ecs_sync.adopt import adopt
 from ecs_sync.carry import Running
+from ecs_sync.errors import RunTaken
 from ecs_sync.faults import Point, reached
 from ecs_sync.leased import leased
 from ecs_sync.limits import Limits
@@ -56,6 +57,10 @@ class Order:
     """The id of a waiting run that this carries out."""
     ttl: float = 15.0
     wait: float = 0.0
+    began: Callable[[], None] = lambda: None
+    """Called once the run is this process's own."""
+    stop: Callable[[], bool] = lambda: False
+    """Asked between groups of writes; where it says so, the rest is left to the next run."""
 
 
 def plan(job: Job, store: Store) -> Plan:
@@ -67,13 +72,16 @@ def plan(job: Job, store: Store) -> Plan:
 
 
 def run(job: Job, store: Store, order: Order) -> Report:
-    """Carries a job out. Raises LeaseHeld, Fenced, StalePlan and StoreError; the rest is in the report."""
+    """Carries a job out. Raises LeaseHeld, Fenced, StalePlan and StoreError; the rest is in the report.
+
+    A waiting run that is claimed, or done, already raises RunTaken, and nothing is done.
+    """
     with leased(store, job.name, ttl=order.ttl, wait=order.wait) as (lease, fence):
+        run_id = order.run or new_id()
         running = Running(
-            store, job.name, job.scope, order.run or new_id(), order.who, order.reason, lease, fence
+            store, job.name, job.scope, run_id, order.who, order.reason, lease, fence, order.stop
         )
-        with store.transaction(lease) as transaction:
-            transaction.start_run(running.run, job.name, order.verb, order.who, order.reason, lease.epoch)
+        _begin(running, order)
         reached(Point.STARTED)
         recovered = recover(running, job.remotes)
         sides = opened_sides(running, job.remotes)
@@ -93,6 +101,16 @@ def run(job: Job, store: Store, order: Order) -> Report:
         remember(running, sides, report)
         _finish(running, report)
         return report
+
+
+def _begin(running: Running, order: Order) -> None:
+    epoch = running.lease.epoch
+    with running.store.transaction(running.lease) as transaction:
+        if order.run is None:
+            transaction.start_run(running.run, running.job, order.verb, order.who, order.reason, epoch)
+        elif not transaction.claim_run(order.run, epoch):
+            raise RunTaken(f"run {order.run} of {running.job} is somebody else's, or is done")
+    order.began()
 
 
 def _observe(sides: Sequence[Side], store: Store) -> None:

@@ -226,6 +226,16 @@ def start_run(
     )
 
 
+def claim_run(connection: Connection, id: str, epoch: int) -> bool:
+    """See `Transaction.claim_run`."""
+    claimed = connection.execute(
+        update(run)
+        .where(run.c.id == id, run.c.state == RunState.WAITING.value)
+        .values(state=RunState.RUNNING.value, epoch=epoch, started=now())
+    )
+    return claimed.rowcount == 1
+
+
 def finish_run(connection: Connection, id: str, exit_code: int, summary: str) -> None:
     connection.execute(
         update(run)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
-from ecs_sync.store import engine, recording, schema
+from ecs_sync.store import engine, leases, recording, schema
 from ecs_sync.store.ids import new_id
 from ecs_sync.store.opening import lock_identity
 from ecs_sync.store.records import Run, RunState
@@ -35,19 +36,32 @@ class Schedule:
                 added.on_conflict_do_update(index_elements=["job"], set_={"due": added.excluded.due})
             )
 
-    def enqueue(self, job: str, verb: str, who: str, reason: str) -> str:
-        """The id of a waiting run of the job: a new one, unless one waits already."""
-        waiting = select(schema.run.c.id).where(
-            schema.run.c.job == job, schema.run.c.state == RunState.WAITING.value, schema.run.c.verb == verb
-        )
+    def dues(self) -> dict[str, datetime | None]:
+        """When each job that was ever scheduled is due next."""
+        with self.store.database.reading() as connection:
+            rows = connection.execute(select(schema.schedule.c.job, schema.schedule.c.due))
+            return {job: moment_or_none(due) for job, due in rows}
+
+    def advance(self, job: str, found: datetime | None, to: datetime | None) -> bool:
+        """Moves the job's next due time; False where it is not as found any more, and nothing is done."""
+        with self.store.database.writing() as connection:
+            return _advance(connection, job, found, to)
+
+    def take(
+        self, job: str, found: datetime | None, to: datetime | None, verb: str, who: str, reason: str
+    ) -> str | None:
+        """As `advance`, with the waiting run of the slot that ended: as `enqueue`, all or nothing."""
         with self.store.database.writing() as connection:
             lock_identity(connection)
-            found: str | None = connection.execute(waiting.limit(1)).scalar_one_or_none()
-            if found is not None:
-                return found
-            id = new_id()
-            recording.add_run(connection, id, job, verb, who, reason, RunState.WAITING)
-            return id
+            if not _advance(connection, job, found, to):
+                return None
+            return _enqueue(connection, job, verb, who, reason)
+
+    def enqueue(self, job: str, verb: str, who: str, reason: str) -> str:
+        """The id of a waiting run of the job: a new one, unless one waits already."""
+        with self.store.database.writing() as connection:
+            lock_identity(connection)
+            return _enqueue(connection, job, verb, who, reason)
 
     def waiting(self) -> list[Run]:
         """The runs that wait, oldest first."""
@@ -61,10 +75,92 @@ class Schedule:
 
     def claim(self, id: str, epoch: int) -> bool:
         """Turns a waiting run into a running one; False where somebody else did, or it is done."""
+        with self.store.database.writing() as connection:
+            return recording.claim_run(connection, id, epoch)
+
+    def lost(self) -> list[Run]:
+        """The running runs that nobody carries out any more, oldest first.
+
+        Their job's lease is free, or its holder ended or was not seen to renew it for its whole time.
+        """
+        with self.store.database.reading() as connection:
+            return self._lost(connection)
+
+    def replace_lost(self, jobs: Collection[str], verb: str, who: str) -> list[Run]:
+        """The lost runs of these jobs; for each a run waits now, which recovers what it left open."""
+        if not any(run.job in jobs for run in self.lost()):
+            return []
+        with self.store.database.writing() as connection:
+            lock_identity(connection)
+            lost = [run for run in self._lost(connection) if run.job in jobs]
+            for run in lost:
+                _enqueue(connection, run.job, verb, who, f"finishes the lost run {run.id}")
+            return lost
+
+    def _lost(self, connection: Connection) -> list[Run]:
+        running = recording.runs_in(connection, RunState.RUNNING)
+        left = set()
+        for row in connection.execute(select(schema.lease)).all() if running else ():
+            unmoved = self.store.watch.unmoved(row.job, row.epoch, row.renewals)
+            if row.holder is None or leases.is_gone(row.holder) or unmoved > row.ttl / 1000:
+                left.add(row.job)
+        return [run for run in running if run.job in left]
+
+    def close(self, id: str, exit_code: int, summary: str) -> bool:
+        """Ends a run that failed, waiting or running; ``summary`` is JSON without values.
+
+        False where it has ended, or where somebody carries it out: whose lease has the run's epoch.
+        """
+        live = select(schema.lease.c.job).where(
+            schema.lease.c.job == schema.run.c.job,
+            schema.lease.c.holder.is_not(None),
+            schema.lease.c.epoch == schema.run.c.epoch,
+        )
         statement = (
             update(schema.run)
-            .where(schema.run.c.id == id, schema.run.c.state == RunState.WAITING.value)
-            .values(state=RunState.RUNNING.value, epoch=epoch, started=now())
+            .where(
+                schema.run.c.id == id,
+                schema.run.c.state.in_((RunState.WAITING.value, RunState.RUNNING.value)),
+                ~live.exists(),
+            )
+            .values(state=RunState.DONE.value, finished=now(), exit_code=exit_code, summary=summary)
         )
         with self.store.database.writing() as connection:
             return connection.execute(statement).rowcount == 1
+
+    def last(self) -> dict[str, Run]:
+        """The last run of each scheduled job that came to its end."""
+        newest = (
+            select(schema.run.c.id)
+            .where(schema.run.c.job == schema.schedule.c.job, schema.run.c.state == RunState.DONE.value)
+            .order_by(schema.run.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        with self.store.database.reading() as connection:
+            ids = connection.execute(select(newest).select_from(schema.schedule)).scalars()
+            found = [recording.run_of(connection, id) for id in ids if id is not None]
+        return {run.job: run for run in found if run is not None}
+
+
+def _advance(connection: Connection, job: str, found: datetime | None, to: datetime | None) -> bool:
+    due = None if to is None else microseconds(to)
+    as_found: ColumnElement[bool] = schema.schedule.c.due == (None if found is None else microseconds(found))
+    if found is None:
+        added = engine.insert(connection.dialect, schema.schedule).values(job=job, due=due)
+        if connection.execute(added.on_conflict_do_nothing(index_elements=["job"])).rowcount == 1:
+            return True
+    moved = update(schema.schedule).where(schema.schedule.c.job == job, as_found).values(due=due)
+    return connection.execute(moved).rowcount == 1
+
+
+def _enqueue(connection: Connection, job: str, verb: str, who: str, reason: str) -> str:
+    waiting = select(schema.run.c.id).where(
+        schema.run.c.job == job, schema.run.c.state == RunState.WAITING.value, schema.run.c.verb == verb
+    )
+    found: str | None = connection.execute(waiting.limit(1)).scalar_one_or_none()
+    if found is not None:
+        return found
+    id = new_id()
+    recording.add_run(connection, id, job, verb, who, reason, RunState.WAITING)
+    return id

@@ -197,6 +197,10 @@ class Transaction:
         """The run is running, whether it was waiting, was lost, or is new."""
         recording.start_run(self._connection, id, job, verb, who, reason, epoch)
 
+    def claim_run(self, id: str, epoch: int) -> bool:
+        """Turns a waiting run into a running one; False where somebody else did, or it is done."""
+        return recording.claim_run(self._connection, id, epoch)
+
     def finish_run(self, id: str, exit_code: int, summary: str) -> None:
         """The run is done. ``summary`` is JSON of counts."""
         recording.finish_run(self._connection, id, exit_code, summary)
