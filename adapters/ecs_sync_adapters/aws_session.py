@@ -167,9 +167,9 @@ def _keys_session(credential: Credential) -> Session:
 
 
 def _profile_session(profile: str) -> Session:
-    session = Session(profile=profile)
+    session = Session(profile=profile)  # which leaves out the keys of the environment
     resolver = session.get_component("credential_provider")
-    for elsewhere in ("env", "ec2-credentials-file", "boto-config", "container-role", "iam-role"):
+    for elsewhere in ("ec2-credentials-file", "boto-config", "container-role", "iam-role"):
         resolver.remove(elsewhere)
     return session
 

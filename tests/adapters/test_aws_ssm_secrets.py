@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
 import traceback
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from ecs_sync.adapter import Put
 from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
+from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions
 from ecs_sync_sandbox.aws import AwsServer
 from tests.adapters.ssm_sandbox import ROOT, adapter_of, items, outside
@@ -47,6 +51,25 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPa
     for name, value in poison.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
+
+
+@pytest.fixture
+def container() -> Iterator[str]:
+    """Where a container would get its credential, and does."""
+
+    class Gives(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys = {"AccessKeyId": "CONTAINERKEY", "SecretAccessKey": "word", "Token": "word"}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({**keys, "Expiration": "2999-01-01T00:00:00Z"}).encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gives) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
 
 
 def signers(aws: AwsServer, ssm: SsmAdapter) -> set[str]:
@@ -147,11 +170,12 @@ def test_a_profile_is_used_whatever_the_environment_says(
 
 @pytest.mark.parametrize("text", ["[profile acme]\nregion = eu-west-1\n", "[profile other]\n"])
 def test_a_profile_without_a_credential_falls_back_to_nothing(
-    aws: AwsServer, poisoned: pytest.MonkeyPatch, tmp_path: Path, text: str
+    aws: AwsServer, poisoned: pytest.MonkeyPatch, tmp_path: Path, container: str, text: str
 ) -> None:
     config = tmp_path / "config"
     config.write_text(text)
     poisoned.setenv("AWS_CONFIG_FILE", str(config))
+    poisoned.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", container)
     ssm = adapter_of(aws, **by("profile", profile="acme"))
     with pytest.raises(Denied, match="no usable credential"):
         items(ssm.list(ROOT, None))
@@ -160,8 +184,31 @@ def test_a_profile_without_a_credential_falls_back_to_nothing(
     assert aws.requests == []
 
 
+@pytest.mark.parametrize("name", ["default", "profile", "explicit"])
+def test_an_endpoint_of_the_environment_never_gets_the_secrets(
+    poisoned: pytest.MonkeyPatch, tmp_path: Path, name: CredentialName
+) -> None:
+    config = tmp_path / "config"
+    keys = "aws_access_key_id = K\naws_secret_access_key = word\n"
+    config.write_text(f"[profile acme]\nendpoint_url = http://127.0.0.1:9\n{keys}")
+    poisoned.setenv("AWS_CONFIG_FILE", str(config))
+    credential = Credential(name, profile="acme", access_key_id="K", secret_access_key="word")
+    client = build_client("ssm", credential, Endpoint("eu-west-1"))
+    assert client.meta.endpoint_url == "https://ssm.eu-west-1.amazonaws.com"
+
+
 def test_the_default_chain_is_aws_s_own(aws: AwsServer, poisoned: pytest.MonkeyPatch) -> None:
     assert signers(aws, adapter_of(aws, **by("default"))) == {"POISONEDKEY"}
+
+
+def test_the_default_chain_ends_where_the_container_gives_a_credential(
+    aws: AwsServer, poisoned: pytest.MonkeyPatch, container: str
+) -> None:
+    poisoned.delenv("AWS_ACCESS_KEY_ID")
+    poisoned.setenv("AWS_CONFIG_FILE", "/dev/null")
+    poisoned.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    poisoned.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", container)
+    assert signers(aws, adapter_of(aws, **by("default"))) == {"CONTAINERKEY"}
 
 
 def test_a_role_is_assumed_with_the_keys_given_and_nothing_of_it_is_logged(
