@@ -24,21 +24,14 @@ _OPTION = re.compile(r"(.*?)\s*[=:]\s*")
 
 
 @dataclass(slots=True, repr=False)
-class Section:
-    """A section and the offset where a new line of it goes."""
-
-    path: Path
-    end: int
-
-
-@dataclass(slots=True, repr=False)
 class IniDocument:
     """A text, its records and sections."""
 
     text: str
     separator: str | None
     records: list[Record] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
+    sections: dict[Path, int] = field(default_factory=lambda: {(): 0})
+    """Where a new line of each section goes."""
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -52,15 +45,14 @@ class IniDocument:
 
     def _add(self, edits: Edits) -> str:
         newline, glue = newline_of(self.text), self._glue()
-        ends = {section.path: section.end for section in self.sections}
         lines: dict[Path, list[str]] = {}
         for path, value in edits.add.items():
             lines.setdefault(path[:-1], []).append(f"{_name(path)}{glue}{value.text}".rstrip(" "))
         splices: list[Splice] = []
         new: list[str] = []
         for section, body in lines.items():
-            if section in ends:
-                at = ends[section]
+            if section in self.sections:
+                at = self.sections[section]
                 before = newline if at and self.text[at - 1] != "\n" else ""
                 splices.append(Splice(at, at, before + "".join(line + newline for line in body)))
             else:
@@ -96,7 +88,7 @@ def _literal(value: Value, record: Record) -> str:
 class _Scanner:
     def __init__(self, text: str, separator: str | None) -> None:
         self.text = text
-        self.document = IniDocument(text, separator, [], [Section((), 0)])
+        self.document = IniDocument(text, separator)
         self.section: Path = ()
         self.indent = 0
         self.open: list[str] | None = None
@@ -128,11 +120,7 @@ class _Scanner:
         if header := _SECTION.match(body):
             self.open = None
             self.section = flat.divided(header[1], self.document.separator)
-            known = [section for section in self.document.sections if section.path == self.section]
-            for section in known:
-                section.end = at + len(line)
-            if not known:
-                self.document.sections.append(Section(self.section, at + len(line)))
+            self.document.sections[self.section] = at + len(line)
             return
         option = _OPTION.match(body)
         if not option or not option[1]:
@@ -146,7 +134,7 @@ class _Scanner:
         text = Value.string(value)
         end = start + len(value)
         self.document.records.append(Record(path, number, start, end, whole_start, whole_end, text))
-        self._extend(whole_end)
+        self.document.sections[self.section] = whole_end
 
     def _continue(self, body: str, start: int, whole_end: int) -> None:
         assert self.open is not None
@@ -156,12 +144,7 @@ class _Scanner:
         self.document.records[-1] = Record(
             last.path, last.line, last.start, start + len(body), last.whole_start, whole_end, text
         )
-        self._extend(whole_end)
-
-    def _extend(self, end: int) -> None:
-        for section in self.document.sections:
-            if section.path == self.section:
-                section.end = end
+        self.document.sections[self.section] = whole_end
 
 
 def parse(text: str, view: View) -> IniDocument:

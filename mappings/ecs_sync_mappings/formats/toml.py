@@ -90,12 +90,14 @@ class TomlDocument:
         newline = newline_of(self.text)
         lines: dict[int, list[str]] = {}
         new: dict[Path, list[str]] = {}
+        headers = {table.path: table for table in self.tables if not table.array}
+        dotted = self._dotted()
         taken = {record.path for record in self.records} | edits.add.keys()
         branches = {path[:length] for path in taken for length in range(1, len(path))}
         for path, value in edits.add.items():
             if path in branches or any(path[:length] in taken for length in range(1, len(path))):
                 raise ValueError(f"{'/'.join(path)}: one name cannot be both a value and a branch")
-            table = self._table_for(path)
+            table = _table_for(path, headers, dotted)
             name = ".".join(_name(part) for part in path[len(table.path) :]) if table else _name(path[-1])
             line = f"{name} = {literal(value)}"
             if table:
@@ -114,16 +116,21 @@ class TomlDocument:
         text = splice(self.text, splices)
         return flat.appended(text, tail) if tail else text
 
-    def _table_for(self, path: Path) -> Table | None:
-        """The table whose lines a new key joins; None where it takes a new table."""
-        exact = [table for table in self.tables if table.path == path[:-1] and not table.array]
-        if exact:
-            return exact[-1]
-        for length in range(len(path) - 1, 0, -1):
-            for known, table in self.owners.items():
-                if known[:length] == path[:length] and len(table.path) < length:
-                    return table
-        return None
+    def _dotted(self) -> dict[Path, Table]:
+        """The paths that dotted names open, and the table whose lines do."""
+        return {
+            known[:length]: table
+            for known, table in self.owners.items()
+            for length in range(len(table.path) + 1, len(known))
+        }
+
+
+def _table_for(path: Path, headers: Mapping[Path, Table], dotted: Mapping[Path, Table]) -> Table | None:
+    """The table whose lines a new key joins; None where it takes a new table."""
+    if path[:-1] in headers:
+        return headers[path[:-1]]
+    opened = (dotted.get(path[:length]) for length in range(len(path) - 1, 0, -1))
+    return next((table for table in opened if table is not None), None)
 
 
 def _is_date(text: str) -> bool:
