@@ -225,7 +225,6 @@ class Carrier:
             )
 
     def _send(self, tasks: Sequence[Task]) -> None:
-        self.running.fence()
         batches = list(self._batches(tasks))
         with ThreadPoolExecutor(max_workers=min(len(batches), self.remote.features.concurrency)) as pool:
             answers = list(pool.map(self._write, batches))
@@ -254,6 +253,7 @@ class Carrier:
 
     def _write(self, batch: Sequence[Task]) -> Sequence[Outcome]:
         writes = [task.write for task in batch if task.write is not None]
+        self.running.fence()
         try:
             return self.remote.adapter.write(writes)
         except Unacknowledged as error:

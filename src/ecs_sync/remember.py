@@ -21,7 +21,10 @@ def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
     for side in sides:
         if side.track is None or not side.observation.complete:
             continue
-        rows = {hold.key.text: _seen(side, hold) for hold in report.plan.holds if _is_of(hold, side)}
+        holds = [hold for hold in report.plan.holds if _is_of(hold, side)]
+        lost = [hold.key.text for hold in holds if hold.why is Why.LOST]
+        now = {key: stored.version for key, stored in running.store.stored(running.scope, lost).items()}
+        rows = {hold.key.text: _seen(side, hold, now) for hold in holds}
         changed = [each.change for each in report.carried if each.change.side == side.remote.link]
         clean = not changed and not report.stops and not _unread(side, report)
         token = side.observation.token if clean else None
@@ -45,10 +48,10 @@ def _unread(side: Side, report: Report) -> bool:
     return any(unread.link == side.remote.link for unread in report.plan.unread)
 
 
-def _seen(side: Side, hold: Hold) -> Seen:
+def _seen(side: Side, hold: Hold, now: dict[str, int]) -> Seen:
     before = side.seen.get(hold.key.text)
     same = before is not None and before.fingerprint == hold.observed
-    lost_to = hold.version if hold.why is Why.LOST else None
+    lost_to = now.get(hold.key.text)
     met = hold.why in (Why.FIRST_CONTACT, Why.BURIED, Why.UNDONE)
     assert hold.item is not None
     return Seen(

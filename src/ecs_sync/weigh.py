@@ -7,7 +7,7 @@ holds is put into each link's terms, so that sides are compared as each place ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -102,9 +102,34 @@ class _Weighing:
         after = {each.key: _oldest(each) for each in batch if each.key in stored}
         later = self.store.later(self.scope, after, self.at)
         lookings = look(self.sides, batch)
+        decided = len(self.changes)
         for each in batch:
             found = _lift(lookings[each.key], stored.get(each.key))
             self._decide(each.key, stored.get(each.key), later.get(each.key, ()), found)
+        self.changes[decided:] = self._with_before(self.changes[decided:])
+
+    def _with_before(self, changes: Sequence[Change]) -> list[Change]:
+        """Reads what is replaced where only the decision showed that something is."""
+        links = {side.remote.link: side for side in self.sides}
+        bare: dict[str, set[ItemId]] = {}
+        for change in changes:
+            if change.before is None and change.expected is not None and change.item and change.side in links:
+                bare.setdefault(change.side, set()).add(change.item)
+        entries: dict[tuple[str, ItemId], Mapping[str, Entry]] = {}
+        for link, ids in bare.items():
+            side = links[link]
+            missing = sorted(ids - side.observation.kept.keys())
+            for item in side.remote.look(missing).values():
+                if item is not None:
+                    side.observation.keep(item)
+            for id in ids & side.observation.kept.keys():
+                entries[link, id] = side.reading(side.observation.kept[id]).entries
+        return [
+            replace(change, before=entries.get((change.side, change.item or ""), {}).get(change.key.text))
+            if change.before is None and change.side in bare
+            else change
+            for change in changes
+        ]
 
     # Deciding
 

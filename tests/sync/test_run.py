@@ -316,3 +316,39 @@ def test_rollback_makes_the_scope_what_it_was(build: Build) -> None:
     rollback(house.job, house.store, Order("tester"), HAND, version)
     house.run()
     assert house.entries == {"x": "1", "y": "1"} == house.at("a")
+
+
+def test_a_key_held_at_first_contact_stays_so_while_the_other_side_cannot_be_seen(build: Build) -> None:
+    house = build(LinkSpec("a"), LinkSpec("b", Mode.IMPORT, priority=10))
+    house.put("a", x="from a")
+    house.put("b", x="from b")
+    assert house.run().exit_code is Exit.CONFLICTS
+    house.place("a").set("app/y", b"1")
+    house.place("a").fail_next_listing(after=0, error=Unavailable("down"))
+    house.run()
+    assert house.entries == {}
+
+
+def test_what_a_mirror_replaces_after_an_adoption_is_shown_and_kept(build: Build) -> None:
+    house = build(LinkSpec("a"), LinkSpec("b", Mode.MIRROR, options={"values_in_listing": False}))
+    house.set(x="1")
+    house.run()
+    house.put("a", x="2")
+    change = house.plan().pushes("b")[0]
+    assert change.before is not None and change.before.value.text == "1"
+    report = house.run()
+    done = [each for each in house.store.done(report.run) if each.side == "b"]
+    kept = house.store.archived(done[0].before or 0)
+    assert kept is not None and kept.entry is not None and kept.entry.value.text == "1"
+
+
+def test_a_loser_at_a_place_that_is_not_written_is_a_conflict_once(build: Build) -> None:
+    house = build(LinkSpec("a", priority=50), LinkSpec("b", Mode.IMPORT, priority=10))
+    house.put("b", x="0")
+    house.run()
+    house.put("a", x="from a")
+    house.put("b", x="from b")
+    assert len(house.run().plan.contests) == 1
+    again = house.run()
+    assert again.plan.contests == () and again.exit_code is Exit.DONE
+    assert [(hold.link, hold.why) for hold in again.plan.holds] == [("b", Why.LOST)]

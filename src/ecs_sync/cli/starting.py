@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ecs_sync.cli.calling import Call, say, verb
-from ecs_sync.errors import ConfigError, EcsSyncError
+from ecs_sync.errors import ConfigError
 from ecs_sync.report import Exit
+
+if TYPE_CHECKING:
+    from ecs_sync.config import Config
+
+DEFAULT_STORE = "sqlite:///ecs-sync.db"
 
 TEMPLATE = """\
 # The configuration of ecs-sync: where the store is, which providers there are, and what is kept in step.
@@ -44,25 +50,31 @@ jobs: {{}}
     "--store",
     "url",
     metavar="URL",
-    default="sqlite:///ecs-sync.db",
-    show_default=True,
-    help="Where the store shall be: sqlite:///FILE, postgresql+psycopg://HOST/DATABASE, or env:NAME.",
+    help="Where the store of a new configuration shall be: sqlite:///FILE (by default sqlite:///ecs-sync.db), "
+    "postgresql+psycopg://HOST/DATABASE, or env:NAME.",
 )
 @verb
-def init(call: Call, url: str) -> int:
+def init(call: Call, url: str | None) -> int:
     """Make a configuration, a store, and the key of its fingerprints.
 
+    A configuration that is there already is kept, and gets the store and the key that it names.
     Nothing that exists is overwritten, and nothing is left behind where one of the three fails.
     """
     path = call.config_path
     if path.exists():
-        raise EcsSyncError(f"{path} exists already: edit it, or name another file with -c")
+        if url is not None:
+            raise click.UsageError(f"{path} exists already, and names its store: leave --store out")
+        store, key = _made(call, call.config())
+        say(f"kept {path}; made the store {store} and its fingerprint key {key}\n")
+        say(f"Keep {key} in a safe place: without it the store cannot be used.\n")
+        return Exit.DONE
+    url = url or DEFAULT_STORE
     fingerprint = "" if url.startswith("sqlite:") else _FINGERPRINT
     text = TEMPLATE.format(url=_quoted(url), fingerprint=fingerprint)
     draft = path.with_name(f".{path.name}.new")
     try:
         draft.write_text(text, encoding="utf-8")
-        store, key = _made(call, draft)
+        store, key = _made(call, _drafted(call, draft))
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -81,16 +93,20 @@ def _quoted(url: str) -> str:
     return url.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _made(call: Call, draft: Path) -> tuple[str, Path]:
-    """Makes key and store of a configuration; where the store cannot be made, the key goes too."""
+def _drafted(call: Call, draft: Path) -> Config:
     from ecs_sync.config import load
+
+    try:
+        return load(draft, environ=call.environ, registry=call.registry())
+    except ConfigError as error:
+        raise ConfigError(f"--store: {error.problems[0].message if error.problems else error}") from None
+
+
+def _made(call: Call, config: Config) -> tuple[str, Path]:
+    """Makes key and store of a configuration; where the store cannot be made, the key goes too."""
     from ecs_sync.store import Store
     from ecs_sync.workbench import cipher_of, fingerprint_key_of
 
-    try:
-        config = load(draft, environ=call.environ, registry=call.registry())
-    except ConfigError as error:
-        raise ConfigError(f"--store: {error.problems[0].message if error.problems else error}") from None
     keys = fingerprint_key_of(config)
     fingerprint_key = keys.create()
     try:
