@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from ecs_sync import __version__
 from ecs_sync.cli.calling import leading_options
 from ecs_sync.cli.failures import code_of
+from ecs_sync.errors import ConfigError
 
 VERBS = {
     "init": "ecs_sync.cli.starting:init",
@@ -19,11 +21,21 @@ VERBS = {
     "apply": "ecs_sync.cli.running:apply",
     "sync": "ecs_sync.cli.running:sync",
     "drift": "ecs_sync.cli.drifting:drift",
+    "diff": "ecs_sync.cli.comparing:diff",
     "get": "ecs_sync.cli.editing:get",
     "set": "ecs_sync.cli.editing:set_",
     "unset": "ecs_sync.cli.editing:unset",
     "history": "ecs_sync.cli.editing:history",
+    "rollback": "ecs_sync.cli.amending:rollback",
+    "conflicts": "ecs_sync.cli.amending:conflicts",
+    "resolve": "ecs_sync.cli.amending:resolve",
     "runs": "ecs_sync.cli.past:runs",
+    "undo": "ecs_sync.cli.amending:undo",
+    "audit": "ecs_sync.cli.past:audit",
+    "store": "ecs_sync.cli.storing:store",
+    "providers": "ecs_sync.cli.providing:providers",
+    "sandbox": "ecs_sync.cli.sandbox:sandbox",
+    "worker": "ecs_sync.cli.worker:worker",
 }
 """Where each verb is, in the order of a first day."""
 
@@ -42,7 +54,7 @@ class Verbs(click.Group):
             module, _, name = VERBS[cmd_name].partition(":")
             return _checked(getattr(import_module(module), name))
         point = _brought().get(cmd_name)
-        return _checked(point.load()) if point is not None else None
+        return _loaded(point) if point is not None else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -62,9 +74,21 @@ def _checked(command: Any) -> click.Command:
     return command
 
 
-def _brought() -> dict[str, Any]:
-    from importlib.metadata import entry_points
+def _loaded(point: EntryPoint) -> click.Command:
+    """The verb of another package; where it cannot be loaded, one that says why when it is called."""
+    try:
+        return _checked(point.load())
+    except ImportError as error:
+        extra = f": pip install 'ecs-sync[{point.extras[0]}]'" if point.extras else ""
+        reason = f"the verb {point.name!r} needs {error.name}, which is not installed{extra}"
 
+    def refuse() -> None:
+        raise ConfigError(reason)
+
+    return click.Command(point.name, callback=refuse, help=f"Not available: {reason}.")
+
+
+def _brought() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=COMMANDS)}
 
 

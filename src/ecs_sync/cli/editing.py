@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecs_sync.cli.amended import answered
 from ecs_sync.cli.calling import Call, chosen_job, hand, say_value, verb
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.report import Exit
@@ -174,15 +175,12 @@ def _amended(
     call: Call, job: str, verb: str, bench: Workbench, entries: Mapping[Key, Entry | None], reason: str
 ) -> int:
     from ecs_sync.amend import Amended, change
-    from ecs_sync.render.listed import amendment_page, amendment_shown
 
     amended = Amended("")
     if entries:
         order = call.order(verb, reason=reason)
         amended = change(bench.job(job), bench.store, order, hand(bench), entries)
-    document = amendment_shown(amended, job, verb)
-    call.answer(document, amendment_page(document, call.showing(bench)))
-    return document.exit
+    return answered(call, bench, amended, job, verb)
 
 
 @click.command(epilog="Example: ecs-sync history payments retry/maxAttempts")
@@ -201,7 +199,7 @@ def history(call: Call, job: str, key: str, limit: int) -> int:
         found = bench.store.history(scope, name, limit)
         if not found:
             raise EcsSyncError(f"{key} never was in {job}: 'ecs-sync get {job} --all' lists its keys")
-        showing = call.showing(bench)
+        showing = call.showing(bench).hiding(stored.entry for _, stored in found)
         versions = [version_shown(version, stored, showing) for version, stored in found]
         document = History("history", job, name.text, versions)
         call.answer(document, history_page(document))

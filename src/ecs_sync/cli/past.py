@@ -1,4 +1,4 @@
-"""``runs``: what was carried out."""
+"""``runs`` and ``audit``: what was carried out, and the trail that proves it."""
 
 from __future__ import annotations
 
@@ -67,3 +67,46 @@ def found_run(bench: Workbench, id: str) -> Run:
             raise EcsSyncError(f"there is no run {id!r}: 'ecs-sync runs' lists them")
         case _:
             raise EcsSyncError(f"{len(fitting)} runs begin with {id!r}: give more of it")
+
+
+@click.group(cls=Defaulting, default="show", epilog="Example: ecs-sync audit verify")
+def audit() -> None:
+    """Show the audit trail; 'audit verify' checks that nothing in it was altered, dropped or added."""
+
+
+@audit.command("show")
+@click.option("--after", default=0, metavar="N", help="Only records behind this number.")
+@click.option("--limit", default=50, show_default=True, metavar="N", help="At most so many, the newest.")
+@verb
+def show_audit(call: Call, after: int, limit: int) -> int:
+    """Show the newest records of the audit trail, oldest first."""
+    from collections import deque
+
+    from ecs_sync.render.documents import AuditTrail
+    from ecs_sync.render.recorded import audit_page, audit_shown
+
+    with call.workbench() as bench:
+        records = deque(bench.store.audit_trail(after), maxlen=max(1, limit))
+        document = AuditTrail("audit", [audit_shown(record) for record in records])
+        call.answer(document, audit_page(document))
+        return Exit.DONE
+
+
+@audit.command("verify")
+@verb
+def verify_audit(call: Call) -> int:
+    """Check every record, the signed head, the checkpoints and the anchor file.
+
+    Exits with 1 where one of them is wrong.
+    """
+    from ecs_sync.render.documents import AuditVerdict
+    from ecs_sync.render.recorded import verdict_page
+
+    with call.workbench() as bench:
+        report = bench.store.verify_audit()
+        code = Exit.DONE if report.ok else Exit.ERROR
+        document = AuditVerdict(
+            "audit-verdict", code, report.ok, report.records, report.checkpoints, report.broken, report.why
+        )
+        call.answer(document, verdict_page(document))
+        return code

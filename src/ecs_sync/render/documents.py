@@ -328,12 +328,24 @@ class ConflictRecorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A key that the last run held since its link's first contact with it."""
+
+    job: str
+    key: str
+    links: list[str]
+    since: str
+    resolve: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Conflicts:
     """What ``conflicts`` prints, oldest first."""
 
     kind: Literal["conflicts"]
     exit: int
     conflicts: list[ConflictRecorded]
+    first_contact: list[Waiting]
 
 
 @dataclass(frozen=True, slots=True)

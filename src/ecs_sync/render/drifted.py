@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from ecs_sync.drift import Drift, DriftReport, Moved, Repair
 from ecs_sync.render.documents import DriftRow, DriftShown, Limit
 from ecs_sync.render.page import Became, Code, Command, Part, Row, Say, Table, Title, Tone
-from ecs_sync.render.planned import Showing, link_looked, links_part, not_seen, unseen_part
+from ecs_sync.render.planned import Showing, entries_of, link_looked, links_part, not_seen, unseen_part
 from ecs_sync.render.shown import displays
 
 
 def drift_shown(report: DriftReport, showing: Showing, now: datetime) -> DriftShown:
     """``now`` is what ages are counted to."""
     plan = report.plan
+    showing = showing.hiding(entries_of(plan))
     return DriftShown(
         plan.job,
         plan.scope.text,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from ecs_sync.errors import Problem
 from ecs_sync.render.documents import (
@@ -23,18 +22,15 @@ from ecs_sync.render.documents import (
 from ecs_sync.render.drifted import iso
 from ecs_sync.render.page import Code, Command, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.planned import Showing
-from ecs_sync.render.shown import Shown, display, sealed
+from ecs_sync.render.shown import Shown, display, unopened
 from ecs_sync.report import Exit
 from ecs_sync.store import Done, Run, Stored, Version
-
-if TYPE_CHECKING:
-    from ecs_sync.amend import Amended
 
 
 def stored_value(stored: Stored, showing: Showing) -> Shown | None:
     """The value of a version; of a secret that cannot be opened here, its fingerprint."""
     if stored.sealed and stored.fingerprint is not None:
-        return sealed(stored.fingerprint)
+        return unopened(stored.fingerprint)
     return showing.value(stored.entry)
 
 
@@ -92,19 +88,6 @@ def history_page(history: History) -> Iterator[Part]:
 
 
 # By hand
-
-
-def amendment_shown(amended: Amended, job: str, verb: str) -> Amendment:
-    return Amendment(
-        "amendment",
-        Exit.PARTLY if amended.left else Exit.DONE,
-        job,
-        verb,
-        amended.version,
-        [key.text for key in amended.committed],
-        [(link, key.text) for link, key in amended.written],
-        [(key.text, why) for key, why in amended.left],
-    )
 
 
 def amendment_page(amendment: Amendment, showing: Showing) -> Iterator[Part]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecs_sync.diff import State
 from ecs_sync.model import Entry, Key
@@ -43,8 +43,18 @@ class Showing:
     program: str
     fingerprint_of: FingerprintOf
     few: int | None = _FEW
+    secret: frozenset[Key] = frozenset()
+
+    def hiding(self, entries: Iterable[Entry | None]) -> Showing:
+        """Shows no value of a key of which any of these entries is secret.
+
+        What is a secret in one place may stand in another that does not know it for one.
+        """
+        return replace(self, secret=self.secret | {entry.key for entry in entries if entry and entry.secret})
 
     def value(self, entry: Entry | None) -> Shown | None:
+        if entry is not None and entry.key in self.secret:
+            entry = replace(entry, secret=True)
         return shown(entry, self.fingerprint_of)
 
     def command(self, *words: str) -> str:
@@ -53,6 +63,7 @@ class Showing:
 
 def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing) -> PlanShown:
     """A plan with the limits that it exceeds, as it may be shown."""
+    showing = showing.hiding(entries_of(plan))
     return PlanShown(
         plan.job,
         plan.scope.text,
@@ -66,6 +77,16 @@ def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing) -> PlanShown
         [Limit(stop.side, stop.reason) for stop in stops],
         showing.command("apply", plan.job, "--allow", plan.id) if stops else None,
     )
+
+
+def entries_of(plan: Plan) -> Iterator[Entry | None]:
+    """Every entry that a plan holds."""
+    for change in (*plan.changes, *plan.raises):
+        yield from (change.before, change.after)
+    for hold in plan.holds:
+        yield from (hold.store, hold.place)
+    for contest in plan.contests:
+        yield from (entry for _, entry in contest.entries)
 
 
 def link_looked(look: Looked) -> LinkLooked:
@@ -270,9 +291,13 @@ def _conflict_part(conflict: ConflictShown) -> Iterator[Part]:
         priority = "" if candidate.priority is None else f"priority {candidate.priority}"
         rows.append(Row(("", f"  {candidate.side}{wins}", Code(display(candidate.value)), priority), tone))
     yield Table(("", "key", "value", ""), tuple(rows), header=False)
-    if conflict.resolve:
-        sides = ", ".join(candidate.side for candidate in conflict.candidates)
-        yield Command(f"  decide, taking one of {sides}", conflict.resolve[0])
+    yield from decide_part([candidate.side for candidate in conflict.candidates], conflict.resolve)
+
+
+def decide_part(sides: Sequence[str], commands: Sequence[str]) -> Iterator[Part]:
+    """The command that decides a conflict, with the other sides that it could take."""
+    if commands:
+        yield Command(f"    decide, taking one of {', '.join(sides)}", commands[0])
 
 
 def unseen_part(unseen: Sequence[NotSeen], links: Sequence[LinkLooked]) -> Iterator[Part]:

@@ -40,8 +40,8 @@ def shown(entry: Entry | None, fingerprint_of: FingerprintOf) -> Shown | None:
     return Shown(str(entry.value.type), False, entry.value.text, None, None, dict(entry.metadata))
 
 
-def sealed(fingerprint: Fingerprint) -> Shown:
-    """A secret that cannot be opened here: store.key is not at hand."""
+def unopened(fingerprint: Fingerprint) -> Shown:
+    """A value that is not at hand: sealed with a key that is not here, or kept at its place only."""
     return Shown("unknown", True, None, None, fingerprint.hex()[:_DIGITS], {})
 
 
