@@ -153,8 +153,9 @@ def _postgresql(url: URL, patience: float, isolation: str) -> Engine:
             isolation_level=isolation,
             paramstyle="format",
             hide_parameters=True,
-            pool_size=8,
-            max_overflow=5,
+            # Two engines a process: six workers fit into a server's usual hundred connections.
+            pool_size=5,
+            max_overflow=3,
             pool_pre_ping=True,
         )
     except ImportError:
