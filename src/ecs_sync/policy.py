@@ -265,13 +265,14 @@ def decide(job: JobPolicy, standing: Standing, views: Sequence[View], image: Ima
     raises = winner.state is State.CONVERGED
     won = Decision(winner.view.link, winner.state, Action.REBASE if raises else Action.ADOPT)
     after = Standing(_NEXT_VERSION, standing.value if raises else winner.view.adopted)
-    decisions = (won if f is winner else _follow(f, after, waiting, image) for f in found)
+    decisions = (won if f is winner else _follow(_in_step(f, standing), after, waiting, image) for f in found)
     adopt, raised = (None, won.link) if raises else (won.link, None)
     return Settlement(tuple(decisions), adopt, raised, contest)
 
 
 def _waits(found: _Found, standing: Standing, views: Sequence[View], image: ImageOf) -> Why | None:
-    """Why a key at first contact is not adopted yet: the store has unset it, or the links differ on it."""
+    """Why a key at first contact is not adopted yet: the store has unset it, the links differ on it, or
+    one that meets it too cannot be seen."""
     view = found.view
     if not view.meets or found.state is not State.FOREIGN:
         return None
@@ -279,8 +280,11 @@ def _waits(found: _Found, standing: Standing, views: Sequence[View], image: Imag
         return None if view.choice is First.PLACE else Why.BURIED
     if view.choice in (First.PLACE, First.PRIORITY):
         return None
-    others = (other for other in views if other is not view and other.moved and other.policy.adopts)
-    return Why.FIRST_CONTACT if any(_differ(view, other, image) for other in others) else None
+    others = [other for other in views if other is not view and other.policy.adopts]
+    if any(other.first and isinstance(other.observed, Unseen) for other in others):
+        return Why.FIRST_CONTACT
+    moved = (other for other in others if other.moved)
+    return Why.FIRST_CONTACT if any(_differ(view, other, image) for other in moved) else None
 
 
 def _differ(view: View, other: View, image: ImageOf) -> bool:
@@ -305,7 +309,7 @@ def _contends(job: JobPolicy, found: _Found, standing: Standing) -> bool:
             ranked = standing.value is not None or job.delete_wins
             moved = view.moved and not view.meets
             return moved and ranked and words.conflict in (Word.ADOPT, Word.RULE) and _stronger(job, found)
-        case State.IN_SYNC | State.PENDING | State.UNSEEN:
+        case State.IN_SYNC | State.PENDING | State.UNSEEN:  # pragma: no branch (the states are all named)
             return False
 
 
@@ -365,6 +369,14 @@ def _frozen(decision: Decision, contest: Contest) -> Decision:
     return decision
 
 
+def _in_step(found: _Found, standing: Standing) -> _Found:
+    """Who held what the store held follows it from there, as if its base had moved in a run before."""
+    observed = found.view.observed
+    if found.state is not State.CONVERGED or isinstance(observed, Unseen):
+        return found
+    return _Found(replace(found.view, base=observed, base_version=standing.version), found.state)
+
+
 def _follow(found: _Found, after: Standing, waiting: dict[str, Why], image: ImageOf) -> Decision:
     """What is done about a link whose value does not win, once the store stands like ``after``."""
     view = found.view
@@ -383,18 +395,19 @@ def _follow(found: _Found, after: Standing, waiting: dict[str, Why], image: Imag
             return Decision(view.link, found.state, Action.HOLD, waiting.get(view.link, Why.FOREIGN))
         case State.PENDING if view.pinned:
             return Decision(view.link, found.state, Action.HOLD, Why.UNDONE)
-        case State.PENDING | State.DRIFTED | State.CONFLICT:
-            why = _why_not_pushed(view, state, sides.desired, waiting)
+        case State.PENDING | State.DRIFTED | State.CONFLICT:  # pragma: no branch (the states are all named)
+            why = _why_not_pushed(found, state, sides.desired, waiting)
             reason = sides.desired.reason if isinstance(sides.desired, Unsayable) else ""
             action = Action.HOLD if why else Action.PUSH
             return Decision(view.link, found.state, action, why, reason if why is Why.UNSAYABLE else "")
 
 
-def _why_not_pushed(view: View, state: State, desired: Image, waiting: dict[str, Why]) -> Why | None:
-    words = view.policy.words
+def _why_not_pushed(found: _Found, state: State, desired: Image, waiting: dict[str, Why]) -> Why | None:
+    view, words = found.view, found.view.policy.words
     if state is State.CONFLICT and view.meets:
-        # A link that waited had no say in what the others decided: it is overwritten only if it wants that.
-        if view.choice is First.HOLD or (view.link in waiting and view.choice is not First.STORE):
+        # Who had no say in what the others brought is not overwritten by it, unless that is its choice.
+        unheard = found.state is State.FOREIGN and (view.link in waiting or words.foreign is not Word.ADOPT)
+        if view.choice is First.HOLD or (unheard and view.choice is not First.STORE):
             return Why.FIRST_CONTACT
         word, otherwise = words.pending, Why.LOST
     elif state is State.CONFLICT and words.conflict in (Word.ADOPT, Word.RULE):

@@ -134,7 +134,7 @@ def _main(links: int) -> None:
             ends = interleaved(engine, start)
             situations += len(ends)
             dependent += sum(len(each) > 1 for each in ends.values())
-    print(f"{links} links: {situations} situations, {dependent} depend on the order")
+            print(f"{links} links: {situations} situations, {dependent} depend on the order", flush=True)
 
 
 if __name__ == "__main__":
