@@ -41,7 +41,8 @@ class IniDocument:
         text = flat.edited(self.text, self.records, edits, _literal)
         if not edits.add:
             return text
-        return parse(text, View(separator=self.separator))._add(edits)
+        after = self if text == self.text else parse(text, View(separator=self.separator))
+        return after._add(edits)
 
     def _add(self, edits: Edits) -> str:
         newline, glue = newline_of(self.text), self._glue()

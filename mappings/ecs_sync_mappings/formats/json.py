@@ -140,7 +140,7 @@ class JsonDocument:
         text = splice(self.text, splices)
         if not edits.add:
             return text
-        after = parse(text, View(self.lists))
+        after = self if text == self.text else parse(text, View(self.lists))
         added = tree.additions(after.root, edits.add, self.lists)
         return splice(text, [one for node, trie in added for one in after.insert(node, trie)])
 

@@ -75,7 +75,7 @@ class TomlDocument:
         text = flat.edited(self.text, self.records, edits, self._literal)
         if not edits.add:
             return text
-        return parse(text, View())._add(edits)
+        return (self if text == self.text else parse(text, View()))._add(edits)
 
     def _literal(self, value: Value, record: Record) -> str:
         old = self.text[record.start : record.end]

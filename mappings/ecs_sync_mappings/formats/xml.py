@@ -108,7 +108,9 @@ class XmlDocument:
             if text.strip() and not re.fullmatch(r"\s*<\?xml[^>]*\?>\s*", text):
                 raise ValueError("an XML file needs one value at least beside its comments")
             text = ""
-        return parse(text, View())._add(edits) if edits.add else text
+        if not edits.add:
+            return text
+        return (self if text == self.text else parse(text, View()))._add(edits)
 
     def _replaced(self, record: Record, value: Value) -> Splice:
         quote = self.text[record.start - 1]

@@ -63,7 +63,7 @@ class YamlDocument:
             text = splice(text, splices)
         if not edits.add:
             return text
-        return parse(text, self.view)._add(edits)
+        return (self if text == self.text else parse(text, self.view))._add(edits)
 
     def _replace(self, found: tree.Found, value: Value) -> Splice:
         node, newline = found.node, newline_of(self.text)

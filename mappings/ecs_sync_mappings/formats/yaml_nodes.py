@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -24,6 +23,7 @@ from ruamel.yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
 )
+from ruamel.yaml.loader import SafeLoader
 from ruamel.yaml.reader import ReaderError
 
 from ecs_sync.model import Value
@@ -55,6 +55,8 @@ class Part:
 
 def parts(text: str) -> list[Part]:
     """The documents of a text. Raises `Unparsable`."""
+    if not text:
+        return []
     try:
         return list(_Composer(text).documents())
     except MarkedYAMLError as error:
@@ -66,11 +68,17 @@ def parts(text: str) -> list[Part]:
         raise Unparsable("not YAML: a control character stands here", error.position) from None
 
 
+def _events(text: str) -> Iterator[Any]:
+    loader = SafeLoader(text)
+    while loader.check_event():
+        yield loader.get_event()
+
+
 class _Composer:
     def __init__(self, text: str) -> None:
         self.text = text
         self.lines = LineIndex(text)
-        self.events: Iterator[Any] = iter(YAML(typ="safe", pure=True).parse(text))
+        self.events = _events(text)
         self.anchors: dict[str, Node | None] = {}
         self.merged = 0
 
