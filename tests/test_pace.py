@@ -313,15 +313,54 @@ def test_point_reads_go_on_where_one_of_their_calls_failed() -> None:
     assert len(provider.asked) == 4
 
 
-def test_what_is_denied_is_not_asked_again_until_the_next_run() -> None:
-    subject, provider, _ = paced(Denied("no policy allows it"))
-    for _ in range(3):
+def denied_thrice() -> tuple[Paced, Scripted, Clock]:
+    subject, provider, clock = paced(*[Denied("no policy allows it")] * 3, circuit=Circuit(pause=60.0))
+    for _ in range(5):
         with pytest.raises(Denied, match="no policy"):
             subject.write(PUT)
-    assert len(provider.asked) == 1
+    assert len(provider.asked) == 3
+    return subject, provider, clock
+
+
+def test_a_folder_that_is_denied_again_and_again_is_left_alone_for_a_while() -> None:
+    subject, provider, clock = denied_thrice()
+    with pytest.raises(Denied):
+        subject.write([*PUT, Put("other/b", b"1", None)])
+    clock.sleep(60.0)
+    assert subject.write(PUT)
+    assert len(provider.asked) == 4
+
+
+def test_a_denied_folder_closes_neither_other_folders_nor_reading() -> None:
+    subject, _, _ = denied_thrice()
+    assert subject.write([Put("other/a", b"1", None)])
     assert list(subject.get(["app/a"]).pages)
+
+
+def test_a_changed_policy_can_be_tried_at_once() -> None:
+    subject, _, _ = denied_thrice()
     subject.renew()
     assert subject.write(PUT)
+
+
+def test_a_denied_item_does_not_close_its_folder() -> None:
+    subject, provider, _ = paced(*[Denied("no"), None] * 10)
+    for _ in range(10):
+        with pytest.raises(Denied):
+            subject.write(PUT)
+        assert subject.write([Put("app/b", b"1", None)])
+    assert len(provider.asked) == 20
+
+
+def test_a_listing_that_ends_denied_shows_the_next_time_what_it_may() -> None:
+    subject, provider, _ = paced(*[None, Denied("some are hidden")] * 5)
+    for _ in range(5):
+        shown = []
+        with pytest.raises(Denied):
+            for page in subject.list(APP, None).pages:
+                shown.append(page)
+        assert len(shown) == 1
+    assert len(provider.asked) == 10
 
 
 def test_a_denied_place_does_not_close_the_others() -> None:

@@ -8,9 +8,10 @@ One `Paced` is shared by all workers of a connection, and nothing in it by two c
   Retries are no more than ``reserve`` and a tenth of all calls.
 * A throttled connection halves its rate, once for the calls that were under way together, and climbs
   back by a twentieth a second: additive increase, multiplicative decrease.
-* The circuit opens by the class of the error: what was denied stays denied until `Paced.renew`; after
-  ``circuit.failures`` calls in a row without an answer nothing is sent for ``circuit.pause`` seconds,
-  and then one call tries for all.
+* The circuit opens by the class of the error. After ``circuit.failures`` calls in a row without an
+  answer nothing is sent for ``circuit.pause`` seconds, and then one call tries for all. A place that may
+  not be listed is not listed for as long, and where a folder's items were denied ``circuit.denials``
+  times in a row it is left alone; other folders are not, for a policy often knows prefixes.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Una
 _Result = TypeVar("_Result")
 _Call = Literal["list", "page", "get", "write", "history", "watch"]
 
+_PLACE = "list "
 _FIRST_WAIT = 0.1
 _RETRY_SHARE = 0.1
 _LOWER = 0.5
@@ -56,10 +58,13 @@ _SOON = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """After ``failures`` unanswered calls in a row, nothing is sent for ``pause`` seconds."""
+    """After ``failures`` unanswered calls in a row, nothing is sent for ``pause`` seconds; after
+    ``denials`` in a row for one folder, nothing of that kind to that folder.
+    """
 
     failures: int = 5
     pause: float = 30.0
+    denials: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ class Paced:
     def list(self, place: Any, since: Token | None) -> Listing:
         """As the adapter's; raises by itself what stands before the first page. Each page is a call."""
         listing, pages, first = self._tried(
-            "list", f"list {place}", lambda: _opened(self._adapter.list(place, since))
+            "list", frozenset({f"{_PLACE}{place}"}), lambda: _opened(self._adapter.list(place, since))
         )
         if listing.unchanged or first is None:
             return dataclasses.replace(listing, pages=())
@@ -142,7 +147,8 @@ class Paced:
             yield page
             if page.proof is not None:
                 return
-            with self._turn("page", "page"):
+            # A listing that ends denied has shown what it may; the next one shall show it too.
+            with self._turn("page", frozenset()):
                 page = next(pages, None)
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
@@ -153,7 +159,7 @@ class Paced:
         size, proven = max(1, self.features.reads), True
         for start in range(0, len(ids), size):
             asked = ids[start : start + size]
-            pages = self._tried("get", "get", partial(self._read_at_once, asked))
+            pages = self._tried("get", _folders("get", asked), partial(self._read_at_once, asked))
             proven = proven and any(page.proof is not None for page in pages)
             yield from (dataclasses.replace(page, proof=None) for page in pages)
         if proven:
@@ -164,22 +170,24 @@ class Paced:
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """As the adapter's; sent again only where nothing was applied."""
-        return self._tried("write", "write", lambda: self._adapter.write(writes))
+        folders = _folders("write", [write.id for write in writes])
+        return self._tried("write", folders, lambda: self._adapter.write(writes))
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:
         """As the adapter's, where ``features.history``."""
         adapter = cast("KeepsHistory", self._adapter)
-        return Listing(self._tried("history", "history", lambda: tuple(adapter.history(id, after).pages)))
+        folders = _folders("history", [id])
+        return Listing(self._tried("history", folders, lambda: tuple(adapter.history(id, after).pages)))
 
     def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
         """As the adapter's, where ``features.watch``; never tried again, and no place among the calls
         in flight."""
         adapter = cast("Watches", self._adapter)
-        with self._turn("watch", f"list {place}"):
+        with self._turn("watch", frozenset({f"{_PLACE}{place}"})):
             return adapter.watch(place, since, timeout)
 
     def renew(self) -> None:
-        """A new run begins: what was denied may be asked again."""
+        """What was denied may be asked again at once, as after a change of the credential's policy."""
         with self._gate:
             self._breaker.denied.clear()
 
@@ -190,11 +198,11 @@ class Paced:
             self._gate.notify_all()
         self._adapter.close()
 
-    def _tried(self, call: _Call, subject: str, send: Callable[[], _Result]) -> _Result:
+    def _tried(self, call: _Call, subjects: frozenset[str], send: Callable[[], _Result]) -> _Result:
         attempt = 1
         while True:
             try:
-                with self._turn(call, subject):
+                with self._turn(call, subjects):
                     return send()
             except Unavailable as error:
                 if attempt >= self._pace.attempts or not self._may_retry(error):
@@ -223,9 +231,9 @@ class Paced:
             raise Unavailable("stopped while it waited for its turn; nothing was sent")
 
     @contextmanager
-    def _turn(self, call: _Call, subject: str) -> Iterator[None]:
+    def _turn(self, call: _Call, subjects: frozenset[str]) -> Iterator[None]:
         """One call, when its turn has come. What comes of it sets the rate and the circuit."""
-        sent = self._enter(call, subject)
+        sent = self._enter(call, subjects)
         error: BaseException | None = None
         try:
             yield
@@ -233,9 +241,9 @@ class Paced:
             error = raised
             raise
         finally:
-            self._leave(call, subject, sent, error)
+            self._leave(call, subjects, sent, error)
 
-    def _enter(self, call: _Call, subject: str) -> float:
+    def _enter(self, call: _Call, subjects: frozenset[str]) -> float:
         buckets = {
             id(b): b for b in ([self._all, self._writing] if call == "write" else [self._all])
         }.values()
@@ -244,7 +252,7 @@ class Paced:
                 if self._closing.is_set():
                     raise _Open("the connection is closed; nothing was sent")
                 now = self._clock()
-                self._breaker.check(subject, now)
+                self._breaker.check(subjects, now)
                 wait = max(bucket.next for bucket in buckets) - now
                 if wait <= _SOON and (call == "watch" or self._flying < self._pace.concurrency):
                     for bucket in buckets:
@@ -259,7 +267,7 @@ class Paced:
                     continue
             self._rest(wait)
 
-    def _leave(self, call: _Call, subject: str, sent: float, error: BaseException | None) -> None:
+    def _leave(self, call: _Call, subjects: frozenset[str], sent: float, error: BaseException | None) -> None:
         bucket = self._writing if call == "write" else self._all
         with self._gate:
             self._flying -= call != "watch"
@@ -269,7 +277,7 @@ class Paced:
                 bucket.lower(sent, now, hold)
             elif error is None:
                 bucket.recover(now)
-            self._breaker.end(subject, now, error)
+            self._breaker.end(subjects, now, error)
             self._gate.notify_all()
 
 
@@ -325,6 +333,18 @@ class _Bucket:
             self.rate = min(self.rate, self.ceiling)
 
 
+def _folders(call: str, ids: Sequence[ItemId]) -> frozenset[str]:
+    """What a policy may deny together: one kind of call to one folder."""
+    return frozenset(f"{call} {id.rpartition('/')[0]}" for id in ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Denial:
+    times: int
+    at: float
+    text: str
+
+
 @dataclass(slots=True)
 class _Breaker:
     """Whether calls are sent at all. Used with the gate held."""
@@ -334,16 +354,19 @@ class _Breaker:
     last: str = ""
     opened: float = 0.0
     probing: bool = False
-    denied: dict[str, str] = field(default_factory=dict)
+    denied: dict[frozenset[str], _Denial] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
         return self.failures >= self.circuit.failures
 
-    def check(self, subject: str, now: float) -> None:
+    def check(self, subjects: frozenset[str], now: float) -> None:
         """Raises where a call would not be sent."""
-        if subject in self.denied:
-            raise Denied(self.denied[subject])
+        for denied, denial in self.denied.items():
+            # Who may not do a part may not do the whole.
+            stands = denial.times >= self.circuit.denials and now < denial.at + self.circuit.pause
+            if stands and denied <= subjects:
+                raise Denied(denial.text)
         if self.is_open and (self.probing or now < self.opened + self.circuit.pause):
             pause = self.circuit.pause
             raise _Open(f"not sent: {self.failures} calls in a row failed; waits {pause:g} s: {self.last}")
@@ -351,7 +374,7 @@ class _Breaker:
     def begin(self) -> None:
         self.probing = self.is_open
 
-    def end(self, subject: str, now: float, error: BaseException | None) -> None:
+    def end(self, subjects: frozenset[str], now: float, error: BaseException | None) -> None:
         """What came of a call: by its class, the circuit opens, closes or stays."""
         self.probing = False
         match error:
@@ -361,8 +384,20 @@ class _Breaker:
                 self.failures, self.last, self.opened = self.failures + 1, str(error), now
             case Denied():
                 self.failures = 0
-                self.denied[subject] = str(error)
-            case None | AdapterError():
+                self._deny(subjects, now, str(error))
+            case None:
+                self.failures = 0
+                self.denied = {denied: d for denied, d in self.denied.items() if not denied <= subjects}
+            case AdapterError():
                 self.failures = 0
             case _:
                 pass
+
+    def _deny(self, subjects: frozenset[str], now: float, text: str) -> None:
+        if not subjects:
+            return
+        before = self.denied.get(subjects)
+        # A place is denied as a whole; of items, some may be denied and their neighbours not.
+        is_place = any(subject.startswith(_PLACE) for subject in subjects)
+        times = self.circuit.denials if is_place else 1 + (before.times if before else 0)
+        self.denied[subjects] = _Denial(times, now, text)
