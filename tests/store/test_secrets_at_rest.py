@@ -125,6 +125,29 @@ def test_rotating_changes_every_secret_and_its_key_and_nothing_else(url: str, st
         Store.open(url, fingerprint_key=KEY, cipher=Cipher(SEALING_KEY))
 
 
+def test_a_rotation_that_stopped_half_way_loses_no_secret_and_can_go_on(url: str, store: Store) -> None:
+    names = [f"key{number:04d}" for number in range(600)]
+    commit(store, *(secret(name, f"canary-{name}") for name in names))
+    whole = store.at(SCOPE, 1)
+    select = text("SELECT sealed FROM entry WHERE key = 'key0599'")
+    update = text("UPDATE entry SET sealed = :sealed WHERE key = 'key0599'")
+    with store.database.writing() as connection:
+        sealed = connection.execute(select).scalar_one()
+        connection.execute(update, {"sealed": sealed[:-1] + bytes([sealed[-1] ^ 1])})
+    new = b"another sealing key, 32 bytes..!"
+    with pytest.raises(StoreError, match="does not open"):
+        store.rotate(Cipher(new))
+    with pytest.raises(StoreError, match=r"store\.key is not the one"):
+        Store.open(url, fingerprint_key=KEY, cipher=Cipher(SEALING_KEY))
+    with Store.open(url, fingerprint_key=KEY, cipher=Cipher(new, [SEALING_KEY])) as between:
+        assert between.stored(SCOPE, names[:-1]) == {name: whole[name] for name in names[:-1]}
+        with between.database.writing() as connection:
+            connection.execute(update, {"sealed": sealed})
+        assert between.rotate(Cipher(new, [SEALING_KEY])) == 100
+    with Store.open(url, fingerprint_key=KEY, cipher=Cipher(new)) as after:
+        assert after.at(SCOPE, 1) == whole
+
+
 def test_a_sealed_secret_that_was_moved_or_altered_does_not_open(store: Store) -> None:
     commit(store, secret("a", "canary-1"), secret("b", "canary-2"))
     with store.database.writing() as connection:

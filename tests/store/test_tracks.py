@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from ecs_sync.errors import StoreError
 from ecs_sync.model import Fingerprint
 from ecs_sync.store import Base, Held, Intent, Known, Operation, OwnWrite, Seen, Store, Target, new_id
+
+from .making import KEY
 
 THEN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -123,6 +126,16 @@ def test_an_item_that_was_not_seen_whole_at_one_revision_is_not_known(
     with store.transaction() as transaction:
         transaction.put_seen(track, [seen("a", "a", "/doc"), row])
     assert store.known(track, ["/doc"]) == {}
+
+
+def test_looking_up_items_does_not_read_the_whole_track(tmp_path: Path) -> None:
+    with Store.create(f"sqlite:///{tmp_path}/store.db", fingerprint_key=KEY) as store:
+        for table in ("base", "seen"):
+            items = ", ".join(f"x'{number:04x}'" for number in range(500))
+            asked = f"SELECT key FROM {table} WHERE track = 1 AND item IN ({items})"
+            with store.database.reading() as connection:
+                (plan,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}").all()
+            assert f"{table}_item (track=? AND item=?)" in plan[-1]
 
 
 def test_an_item_without_a_revision_is_not_known(store: Store, track: int) -> None:

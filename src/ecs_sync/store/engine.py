@@ -124,7 +124,7 @@ def _sqlite(path: Path, patience: float, begin: str) -> Engine:
         # The driver's own transaction control begins too late to keep read-modify-writes apart.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
