@@ -324,7 +324,7 @@ class _Outcome:
             remote.link,
             source,
             state,
-            looking.entry,
+            looking.lifted,
             self._entry(),
             looking.observed if isinstance(looking.observed, bytes) else None,
             target if isinstance(target, bytes) else None,
