@@ -46,6 +46,8 @@ class MemoryOptions:
     name: str = option("The store's name; connections of one name share one store", default="default")
     guard: _Class = option("The class of protection", default="A")  # noqa: RUF009
     batch: int = option("Writes that one call takes", default=1)
+    delete_batch: int | None = option("Deletes that one call takes, where more than batch", default=None)
+    batch_bytes: int | None = option("Bytes of ids and values that one call takes", default=None)
     atomic_batch: bool = option("A batch is applied whole or not at all", default=False)
     page: int = option("Items in one page of a listing", default=100)
     ordered: bool = option("Listings come in the byte order of ids", default=True)
@@ -166,14 +168,21 @@ class MemoryAdapter:
         """One outcome for each write. Raises `Rejected` for more writes than a batch takes."""
         store = self._memory
         store.count("write")
-        if len(writes) > self._options.batch:
-            raise Rejected(
-                f"memory {store.name}: {len(writes)} writes, and a batch takes {self._options.batch}"
-            )
+        self._check_size(writes)
         fault = store.write_fault(write.id for write in writes)
         if fault is None:
             return self._carry_out(writes)
         return self._answer(writes, fault)
+
+    def _check_size(self, writes: Sequence[Write]) -> None:
+        most, heaviest = self._options.batch, self._options.batch_bytes
+        if all(isinstance(write, Delete) for write in writes):
+            most = max(most, self._options.delete_batch or 0)
+        if len(writes) > most:
+            raise Rejected(f"memory {self._memory.name}: {len(writes)} writes, and a batch takes {most}")
+        size = sum(len(w.id.encode()) + (len(w.value) if isinstance(w, Put) else 0) for w in writes)
+        if heaviest is not None and size > heaviest:
+            raise Rejected(f"memory {self._memory.name}: {size} bytes, and a batch takes {heaviest}")
 
     def close(self) -> None:
         """Nothing is held open; the store stays."""
@@ -297,6 +306,8 @@ def _features(options: MemoryOptions) -> Features:
         holds_secrets=options.holds_secrets,
         keeps_versions=history,
         batch=options.batch,
+        delete_batch=options.delete_batch,
+        batch_bytes=options.batch_bytes,
         atomic_batch=options.atomic_batch,
         reads=1000,
         ordered_listing=options.ordered,

@@ -33,7 +33,14 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "class-b": {"guard": "B", "batch": 4, "page": 5, "ordered": False, "max_value_bytes": 4096},
     "class-c": {"guard": "C", "values_in_listing": False, "text_values": True, "min_value_bytes": 1},
-    "class-c-restarting": {"guard": "C", "revisions": "restarting", "change_times": True, "batch": 10},
+    "class-c-restarting": {
+        "guard": "C",
+        "revisions": "restarting",
+        "change_times": True,
+        "batch": 10,
+        "delete_batch": 20,
+        "batch_bytes": 50_000,
+    },
     "class-d": {"guard": "D", "tokens": False, "current": False},
 }
 

@@ -169,3 +169,16 @@ declares(
     "a_write_leaves_the_attributes_that_are_not_managed",
     managed_attributes=frozenset({"owner"}),
 )
+
+declares(
+    "declares_more_deletes_than_it_takes",
+    "as_many_deletes_as_declared_go_in_one_call",
+    options={"delete_batch": 5},
+    delete_batch=10,
+)
+declares(
+    "declares_more_bytes_than_it_takes",
+    "a_batch_of_as_many_bytes_as_declared_is_taken",
+    options={"batch_bytes": 1000, "batch": 5},
+    batch_bytes=10_000,
+)

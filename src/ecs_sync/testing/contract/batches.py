@@ -63,6 +63,33 @@ def a_raced_write_does_not_make_liars_of_its_neighbours(subject: Subject) -> Non
         assert outcome.id == taken or outcome.verdict in (Verdict.APPLIED, Verdict.UNTRIED)
 
 
+@where(lambda features: features.delete_batch is not None, "delete_batch")
+def as_many_deletes_as_declared_go_in_one_call(subject: Subject) -> None:
+    ids = [create(subject, f"item{number:03}")[0] for number in range(min(_deletes(subject), 100))]
+    outcomes = subject.adapter.write([Delete(id, revision(subject, id)) for id in ids])
+    assert [outcome.id for outcome in outcomes] == ids
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.APPLIED}
+    assert [subject.outside.get(id) for id in ids] == [None] * len(ids)
+
+
+def _deletes(subject: Subject) -> int:
+    return subject.features.delete_batch or 1
+
+
+@where(lambda features: features.batch_bytes is not None, "batch_bytes")
+def a_batch_of_as_many_bytes_as_declared_is_taken(subject: Subject) -> None:
+    features = subject.features
+    ids = [subject.id(name) for name in _names(subject)]
+    room = (features.batch_bytes or 0) // len(ids)
+    largest = features.values.max_bytes
+    puts = [
+        Put(id, b"x" * min(room - len(id.encode()), room if largest is None else largest), None) for id in ids
+    ]
+    outcomes = subject.adapter.write(puts)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.APPLIED}
+    assert [subject.outside.get(put.id) for put in puts] == [put.value for put in puts]
+
+
 @where(lambda features: features.atomic_batch and features.batch > 1, "atomic_batch")
 def a_spoiled_atomic_batch_leaves_its_neighbours_untried_and_untouched(subject: Subject) -> None:
     names = _names(subject)
