@@ -291,6 +291,8 @@ def absorb(
             return Absorbed.LANDED if version >= base_version else Absorbed.GONE
         case Sight.EXPECTED | Sight.UNREADABLE:
             return Absorbed.OPEN
+        case Sight.OTHER if dug is Dug.UNREADABLE:
+            return Absorbed.OPEN
         case Sight.OTHER:
             late = _may_land_late(Machine(Phase.DONE, creates, deletes, guard, history=False))
             return Absorbed.OPEN if late else Absorbed.GONE

@@ -140,7 +140,8 @@ def says(
         return Absorbed.OPEN, None
     shown = sight(own, saw)
     digging = None
-    if setting.history and shown is not Sight.EXPECTED and "no_dig" not in setting.wrong:
+    wanted = shown is Sight.OTHER or (shown is Sight.TARGET and "absorb_undug" not in setting.wrong)
+    if setting.history and wanted and "no_dig" not in setting.wrong:
         digging = dig(world, own, taken.base, saw.revision if shown is Sight.TARGET else 0)
     said = absorb(
         creates=own.creates and "create_gone" not in setting.wrong,
@@ -149,9 +150,14 @@ def says(
         sight=shown,
         dug=digging.dug if digging else None,
         version=own.version,
-        base_version=0 if "late_is_base" in setting.wrong else taken.settled,
+        base_version=_base_version(setting, taken),
     )
     return said, digging
+
+
+def _base_version(setting: Setting, taken: Snapshot) -> int:
+    forgetful = "no_tombstone" in setting.wrong and taken.base is None
+    return 0 if forgetful or "late_is_base" in setting.wrong else taken.settled
 
 
 def absorb_landed(setting: Setting, world: World, worker: Worker, own: Write) -> World:
@@ -182,6 +188,7 @@ def _without(world: World, own: Write) -> World:
 
 
 def _archived(setting: Setting, world: World, unseen: tuple[Value, ...]) -> World:
+    """What history shows between is archived."""
     if "no_repair" in setting.wrong:
         return world
     return world._replace(archive=world.archive | {value for value in unseen if value is not None})

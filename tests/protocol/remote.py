@@ -126,7 +126,7 @@ def dig(world: World, write: Write, base: Base | None, ours: int) -> Digging:
     after = base.revision if base and base.revision else write.expected
     first = max(after + 1, _oldest_kept(world))
     kept = list(enumerate(world.revs, start=1))[first - 1 :]
-    found = ours or next((n for n, (value, _) in kept if value == write.target), 0)
+    found = ours or max((n for n, (value, _) in kept if value == write.target), default=0)
     if not found or write.deletes:
         return Digging(Dug.NOTHING, (), ours)
     unseen = tuple(value for n, (value, _) in kept if n < found)

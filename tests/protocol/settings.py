@@ -112,6 +112,8 @@ MISTAKES: dict[str, Setting] = {
     "no_archive": _A,
     "no_dig": _HISTORY,
     "unread_settles": _C,
+    "absorb_undug": _C,
+    "no_tombstone": replace(_A, budget=Budget(1, 2, 0, 1, 0, 3), start="empty"),
     "no_recovery": _A,
     "late_is_base": _C,
     "stale_dropped": _C,

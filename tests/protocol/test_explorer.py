@@ -60,9 +60,9 @@ def _one_by_one(setting: Setting, world: World) -> int:
 
 def test_the_explorer_gets_everywhere() -> None:
     """Every phase meets every event that the interpreters can bring it, and every result is reached."""
-    for name in ("C, in step", "B, in step", "A, in step"):
-        explore(SETTINGS[name])
+    explore(SETTINGS["C, in step"])
+    explore(Setting(Guard.B, Budget(1, 2, 0, 1, 0, 2)))
     seen = seen_steps()
     assert {phase for phase, _ in seen} == set(Phase) - {Phase.DONE}
     assert {dug for phase, dug in seen if phase is Phase.DIG} == set(Dug)
-    assert seen_results() == set(Result)
+    assert seen_results() == set(Result) - {Result.UNTRIED}, "the engine says that of what it never began"

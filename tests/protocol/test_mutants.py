@@ -20,6 +20,10 @@ def test_a_mistake_is_caught(mistake: str) -> None:
     assert caught.value.trace
 
 
-@pytest.mark.parametrize("setting", dict.fromkeys(MISTAKES.values()), ids=repr)
+@pytest.mark.parametrize(
+    "setting",
+    dict.fromkeys(MISTAKES.values()),
+    ids=lambda setting: f"{setting.guard}-{setting.start}-{'-'.join(map(str, setting.budget))}",
+)
 def test_without_a_mistake_the_same_schedules_are_clean(setting: Setting) -> None:
     assert explore(setting).schedules

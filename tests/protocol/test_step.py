@@ -210,6 +210,7 @@ def said(guard: Guard, does: str, sight: Sight, dug: Dug | None, version: int, b
         (Sight.OTHER, Dug.LANDED, 2, 1, Absorbed.LANDED),
         (Sight.OTHER, Dug.LANDED, 1, 2, Absorbed.GONE),
         (Sight.OTHER, Dug.NOTHING, 2, 1, Absorbed.GONE),
+        (Sight.OTHER, Dug.UNREADABLE, 2, 1, Absorbed.OPEN),
         (Sight.EXPECTED, None, 2, 1, Absorbed.OPEN),
         (Sight.UNREADABLE, None, 2, 1, Absorbed.OPEN),
     ],
