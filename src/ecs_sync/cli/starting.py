@@ -50,7 +50,7 @@ jobs: {{}}
     "--store",
     "url",
     metavar="URL",
-    help="Where the store of a new configuration shall be: sqlite:///FILE (by default sqlite:///ecs-sync.db), "
+    help="Where the store of a new configuration is: sqlite:///FILE (by default sqlite:///ecs-sync.db), "
     "postgresql+psycopg://HOST/DATABASE, or env:NAME.",
 )
 @verb
