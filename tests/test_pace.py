@@ -249,6 +249,49 @@ def test_calls_throttled_together_halve_the_rate_once() -> None:
     assert min(b - a for a, b in itertools.pairwise(retried)) == pytest.approx(1 / 20, rel=0.1)
 
 
+class Limited(Scripted):
+    """A provider that takes twenty calls a second and throttles the rest."""
+
+    RATE = 20.0
+
+    def __init__(self, clock: Clock, retry_after: float | None) -> None:
+        super().__init__(clock, iter(()))
+        self._retry_after, self._tokens, self._filled = retry_after, self.RATE, 0.0
+        self.throttled = 0
+
+    def _answer(self) -> None:
+        with self._lock:
+            now = self._clock()
+            self.asked.append(now)
+            self._tokens = min(self.RATE, self._tokens + (now - self._filled) * self.RATE)
+            self._filled, enough = now, self._tokens >= 1
+            self._tokens -= enough
+            self.throttled += not enough
+        self._clock.sleep(0.05)
+        if not enough:
+            raise Throttled("slow", self._retry_after)
+
+
+@pytest.mark.parametrize("retry_after", [None, 1.0])
+@pytest.mark.parametrize("rate", [None, 100.0])
+def test_a_storm_settles_near_what_the_provider_takes_and_loses_nothing(
+    retry_after: float | None, rate: float | None
+) -> None:
+    clock = Clock()
+    provider = Limited(clock, retry_after)
+    subject = Paced(provider, Pace(rate=rate, circuit=WIDE), clock=clock, sleep=clock.sleep)
+    written: list[Outcome] = []
+
+    def work() -> None:
+        for _ in range(100):
+            written.extend(subject.write(PUT))
+
+    clock.run(*[work] * 8)
+    assert len(written) == 800
+    assert provider.throttled / len(provider.asked) <= 0.05
+    assert clock.now <= 1.5 * 800 / provider.RATE
+
+
 def test_one_throttled_connection_starves_nobody() -> None:
     clock = Clock()
     slow = Scripted(clock, iter([Throttled("slow", 30.0)] * 100))
