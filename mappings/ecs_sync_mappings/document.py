@@ -238,7 +238,7 @@ class DocumentMapping:
             raise MappingError(f"{id}: {error}") from None
         except Unparsable:
             raise MappingError(f"{id}: {_SPOILT}") from None
-        if _tally(after.leaves) != _expected(document.leaves, edits):
+        if edited.startswith("\ufeff") or _tally(after.leaves) != _expected(document.leaves, edits):
             raise MappingError(f"{id}: {_SPOILT}")
         return edited
 

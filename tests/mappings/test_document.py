@@ -417,3 +417,11 @@ def test_an_item_of_unknown_format_asks_for_the_option() -> None:
     with pytest.raises(MappingError, match="say format:"):
         mapping_of("secret").read(Item("secret", b"{}"))
     assert read(mapping_of("secret", format="json"), "secret", '{"a": 1}') == {"a": Value.integer(1)}
+
+
+def test_no_edit_lets_the_first_name_become_a_byte_order_mark() -> None:
+    text = "a=1\n\ufeff=2\n"
+    mapping = mapping_of("app.properties")
+    assert set(read(mapping, "app.properties", text)) == {"a", "\ufeff"}
+    with pytest.raises(MappingError, match="make it by hand"):
+        write(mapping, "app.properties", {"\ufeff": Value.string("2")}, text)
