@@ -99,11 +99,12 @@ class Schedule:
 
     def _lost(self, connection: Connection) -> list[Run]:
         running = recording.runs_in(connection, RunState.RUNNING)
-        left = set()
+        jobs, left = {run.job for run in running}, set()
         for row in connection.execute(select(schema.lease)).all() if running else ():
-            unmoved = self.store.watch.unmoved(row.job, row.epoch, row.renewals)
-            if row.holder is None or leases.is_gone(row.holder) or unmoved > row.ttl / 1000:
-                left.add(row.job)
+            if row.job in jobs:
+                unmoved = self.store.watch.unmoved(row.job, row.epoch, row.renewals)
+                if row.holder is None or leases.is_gone(row.holder) or unmoved > row.ttl / 1000:
+                    left.add(row.job)
         return [run for run in running if run.job in left]
 
     def close(self, id: str, exit_code: int, summary: str) -> bool:
@@ -148,7 +149,8 @@ def _advance(connection: Connection, job: str, found: datetime | None, to: datet
     as_found: ColumnElement[bool] = schema.schedule.c.due == (None if found is None else microseconds(found))
     if found is None:
         added = engine.insert(connection.dialect, schema.schedule).values(job=job, due=due)
-        if connection.execute(added.on_conflict_do_nothing(index_elements=["job"])).rowcount == 1:
+        added = added.on_conflict_do_nothing(index_elements=["job"]).returning(schema.schedule.c.job)
+        if connection.execute(added).one_or_none() is not None:
             return True
     moved = update(schema.schedule).where(schema.schedule.c.job == job, as_found).values(due=due)
     return connection.execute(moved).rowcount == 1

@@ -5,7 +5,7 @@ carries one out under its job's lease. Whatever must survive a process, or be ag
 the store: any number of workers may use it at once, together with people.
 """
 
-from ecs_sync.worker.daemon import GRACE, Shift, work
+from ecs_sync.worker.daemon import Shift, work
 from ecs_sync.worker.logs import open_log
 
-__all__ = ["GRACE", "Shift", "open_log", "work"]
+__all__ = ["Shift", "open_log", "work"]

@@ -25,8 +25,6 @@ from ecs_sync.worker.timetable import local_zone
 
 PERIOD = 1.0
 """Seconds between two ticks, and between two signs of life."""
-GRACE = 25.0
-"""Seconds that runs have to end in after a stop was asked for."""
 
 _LOOK = 0.1
 
@@ -36,14 +34,17 @@ Signals = SimpleQueue[int]
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How long a worker works: until it is stopped, or once; ``everything`` makes every job due now."""
+    """How long a worker works: until it is stopped, or once; ``everything`` makes every job due now.
 
-    once: bool = False
-    everything: bool = False
-    grace: float = GRACE
+    ``grace`` is how many seconds runs have to end in after a stop was asked for.
+    """
+
+    once: bool
+    everything: bool
+    grace: float
 
 
-def work(bench: Workbench, who: str, log: Log, shift: Shift = Shift()) -> Exit:
+def work(bench: Workbench, who: str, log: Log, shift: Shift) -> Exit:
     """Works until the shift ends. The exit code of what ran where it works once, else DONE.
 
     SIGTERM and SIGINT stop it: no run begins, those under way end with their group of writes. Where they
@@ -81,7 +82,7 @@ def _called(desk: Desk, planner: Planner, shift: Shift) -> Sequence[str]:
     if shift.everything:
         return [desk.schedule.enqueue(job, VERB, desk.who, "asked for now") for job in served(desk)]
     planner.slots(datetime.now(UTC))
-    return [run.id for run in desk.schedule.waiting() if run.verb == VERB and run.job in served(desk)]
+    return planner.waiting()
 
 
 def _once(desk: Desk, carrier: Carrier, planner: Planner, signals: Signals, called: Sequence[str]) -> Exit:

@@ -86,12 +86,17 @@ class Planner:
         jitter = timedelta(seconds=self.desk.bench.config.worker.jitter)
         return min(jitter, rhythm.interval) if isinstance(rhythm, Every) else jitter
 
-    def send(self) -> None:
-        """Hands every waiting run to the carrier; for lost ones another waits."""
-        jobs, desk = served(self.desk), self.desk
+    def waiting(self) -> list[str]:
+        """The runs that wait for a worker; for those that were lost, others wait from now on."""
+        desk, jobs = self.desk, served(self.desk)
         for lost in desk.schedule.replace_lost(self.rhythms.keys(), VERB, desk.who):
             desk.log.warning("run_lost", job=lost.job, run=lost.id)
-        waiting = [run.id for run in desk.schedule.waiting() if run.verb == VERB and run.job in jobs]
+        return [run.id for run in desk.schedule.waiting() if run.verb == VERB and run.job in jobs]
+
+    def send(self) -> None:
+        """Hands every waiting run to the carrier."""
+        desk = self.desk
+        waiting = self.waiting()
         desk.hands.forget(waiting)
         for id in waiting:
             if not desk.stopping.is_set() and desk.hands.take(id):
