@@ -56,6 +56,17 @@ class Verbs(click.Group):
         point = _brought().get(cmd_name)
         return _loaded(point) if point is not None else None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help loads no code of other packages: their verbs are named with where they come from."""
+        with formatter.section("Commands"):
+            room = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+            rows = []
+            for name in self.list_commands(ctx):
+                command = self.get_command(ctx, name) if name in VERBS else None
+                about = command.get_short_help_str(room) if command else _origin(_brought()[name])
+                rows.append((name, about))
+            formatter.write_dl(rows)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -88,6 +99,11 @@ def _loaded(point: EntryPoint) -> click.Command:
     return click.Command(point.name, callback=refuse, help=f"Not available: {reason}.")
 
 
+def _origin(point: EntryPoint) -> str:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else point.module
+    return f"(of {package}; see 'ecs-sync {point.name} --help')"
+
+
 def _brought() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=COMMANDS)}
 
@@ -105,6 +121,7 @@ def cli() -> None:
 
     \b
     A first day:
+      ecs-sync demo              see it work, on this machine
       ecs-sync init              a configuration, a store and its key
       ecs-sync validate          every problem of the configuration at once
       ecs-sync plan              what would be done, and why

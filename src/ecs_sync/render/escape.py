@@ -48,9 +48,10 @@ def dumps(document: Any) -> str:
 
 
 def _json_spelled(character: str) -> str:
-    if character.isascii() or unicodedata.category(character) not in _UNSAFE:
+    if unicodedata.category(character) not in _UNSAFE:
         return character
-    return json.dumps(character)[1:-1]
+    # Astral characters are spelled as two surrogates there.
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
 def width(text: str) -> int:
