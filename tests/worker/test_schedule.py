@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from ecs_sync.store import RunState, Schedule, Store
+from ecs_sync.store import RunState, Schedule, Store, Turn
 from ecs_sync.store.leases import Watch
 from tests.store.conftest import postgresql, reopen, store, url
 
@@ -19,14 +19,13 @@ HOUR = timedelta(hours=1)
 def test_a_slot_is_taken_once_however_many_see_it(store: Store, reopen: Callable[[], Store]) -> None:
     schedules = [Schedule(store), *(Schedule(reopen()) for _ in range(3))]
     for found, to in [(None, NOON), (NOON, NOON + HOUR), (NOON + HOUR, None), (None, NOON)]:
+        turns = [Turn("job", found, to, "due"), Turn("moved", found, to)]
         with ThreadPoolExecutor(4) as pool:
-            tries = [pool.submit(one.take, "job", found, to, "sync", "who", "due") for one in schedules]
-        taken = [one.result() for one in tries]
-        assert [id is not None for id in taken].count(True) == 1
-        assert schedules[0].dues() == {"job": to}
-    assert len(schedules[0].waiting()) == 1
-    assert not schedules[0].advance("job", NOON + HOUR, NOON)
-    assert schedules[0].advance("job", NOON, NOON + HOUR)
+            tries = [pool.submit(one.turn, turns, "sync", "who") for one in schedules]
+        moved = [job for one in tries for job in one.result()]
+        assert sorted(moved) == ["job", "moved"]
+        assert schedules[0].dues() == {"job": to, "moved": to}
+    assert [run.job for run in schedules[0].waiting()] == ["job"]
 
 
 def test_a_run_is_lost_only_when_nobody_holds_or_renews_its_lease(store: Store) -> None:

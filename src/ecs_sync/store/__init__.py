@@ -38,7 +38,7 @@ from ecs_sync.store.records import (
 if TYPE_CHECKING:
     from ecs_sync.store.crypto import Cipher
     from ecs_sync.store.keys import FileKeys
-    from ecs_sync.store.schedule import Schedule
+    from ecs_sync.store.schedule import Schedule, Turn
     from ecs_sync.store.store import Store
     from ecs_sync.store.transaction import Transaction
 
@@ -48,6 +48,7 @@ _LAZY = {
     "Schedule": "ecs_sync.store.schedule",
     "Store": "ecs_sync.store.store",
     "Transaction": "ecs_sync.store.transaction",
+    "Turn": "ecs_sync.store.schedule",
 }
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "Target",
     "Track",
     "Transaction",
+    "Turn",
     "Version",
     "new_id",
 ]

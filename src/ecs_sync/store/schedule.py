@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
@@ -14,6 +15,18 @@ from ecs_sync.store.opening import lock_identity
 from ecs_sync.store.records import Run, RunState
 from ecs_sync.store.rows import microseconds, moment_or_none, now
 from ecs_sync.store.store import Store
+
+_AT_ONCE = 100
+"""Due times that one transaction moves: others want to write too."""
+
+
+class Turn(NamedTuple):
+    """A job's due time as it was found, and what it becomes. ``slot`` is why a run is to wait, or None."""
+
+    job: str
+    found: datetime | None
+    to: datetime | None
+    slot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +55,21 @@ class Schedule:
             rows = connection.execute(select(schema.schedule.c.job, schema.schedule.c.due))
             return {job: moment_or_none(due) for job, due in rows}
 
-    def advance(self, job: str, found: datetime | None, to: datetime | None) -> bool:
-        """Moves the job's next due time; False where it is not as found any more, and nothing is done."""
-        with self.store.database.writing() as connection:
-            return _advance(connection, job, found, to)
+    def turn(self, turns: Sequence[Turn], verb: str, who: str) -> list[str]:
+        """Moves due times that are still as found, each with the waiting run of the slot that ended.
 
-    def take(
-        self, job: str, found: datetime | None, to: datetime | None, verb: str, who: str, reason: str
-    ) -> str | None:
-        """As `advance`, with the waiting run of the slot that ended: as `enqueue`, all or nothing."""
-        with self.store.database.writing() as connection:
-            lock_identity(connection)
-            if not _advance(connection, job, found, to):
-                return None
-            return _enqueue(connection, job, verb, who, reason)
+        The jobs whose time was moved here; others were moved by somebody else, and nothing is done.
+        """
+        moved: list[str] = []
+        for some in engine.batches(turns, _AT_ONCE):
+            with self.store.database.writing() as connection:
+                lock_identity(connection)
+                for turn in some:
+                    if _move(connection, turn):
+                        moved.append(turn.job)
+                        if turn.slot is not None:
+                            _enqueue(connection, turn.job, verb, who, turn.slot)
+        return moved
 
     def enqueue(self, job: str, verb: str, who: str, reason: str) -> str:
         """The id of a waiting run of the job: a new one, unless one waits already."""
@@ -144,8 +158,9 @@ class Schedule:
         return {run.job: run for run in found if run is not None}
 
 
-def _advance(connection: Connection, job: str, found: datetime | None, to: datetime | None) -> bool:
-    due = None if to is None else microseconds(to)
+def _move(connection: Connection, turn: Turn) -> bool:
+    job, found = turn.job, turn.found
+    due = None if turn.to is None else microseconds(turn.to)
     as_found: ColumnElement[bool] = schema.schedule.c.due == (None if found is None else microseconds(found))
     if found is None:
         added = engine.insert(connection.dialect, schema.schedule).values(job=job, due=due)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from ecs_sync.config import JobConfig
+from ecs_sync.store import Turn
 from ecs_sync.worker.desk import VERB, Desk
 from ecs_sync.worker.logs import reason_of
 from ecs_sync.worker.timetable import (
@@ -68,7 +69,7 @@ class Planner:
 
     def slots(self, now: datetime) -> None:
         """For every slot that has come a run waits in the store, and the next slot is set."""
-        schedule, dues = self.desk.schedule, self.desk.schedule.dues()
+        dues, turns = self.desk.schedule.dues(), []
         for job, rhythm in self.rhythms.items():
             due = dues.get(job)
             if due is not None and due > now and self._settled.get(job) == due:
@@ -77,10 +78,10 @@ class Planner:
                 case Nothing():
                     self._settled[job] = due
                 case Move(to):
-                    schedule.advance(job, due, to)
+                    turns.append(Turn(job, due, to))
                 case Run(slot, then):
-                    reason = f"due {slot.isoformat(timespec='seconds')}"
-                    schedule.take(job, due, then, VERB, self.desk.who, reason)
+                    turns.append(Turn(job, due, then, f"due {slot.isoformat(timespec='seconds')}"))
+        self.desk.schedule.turn(turns, VERB, self.desk.who)
 
     def _spread(self, rhythm: Rhythm) -> timedelta:
         jitter = timedelta(seconds=self.desk.bench.config.worker.jitter)
