@@ -68,7 +68,7 @@ class PathMapping:
     def locate(self, key: Key) -> ItemId | Refusal:
         """The id of this key; a refusal where the id could be read as another key."""
         id = self._root + self._tail(key)
-        if self._key_of(id) != key:
+        if not self.ordered and self._key_of(id) != key:
             reason = f"its segments, joined by {self._separator!r}, could not be told apart again"
             return Refusal(reason, key)
         return id
@@ -108,11 +108,15 @@ class PathMapping:
         return Item(id, value, secret=entry.secret, attributes=existing.attributes)
 
     def _tail(self, key: Key) -> str:
+        if self.ordered:
+            return key.text
         return self._separator.join(
             segment.replace("~", "~0").replace(self._separator, "~1") for segment in key.segments
         )
 
     def _key(self, tail: str) -> Key:
+        if self.ordered:
+            return Key.parse(tail)
         segments = (s.replace("~1", self._separator).replace("~0", "~") for s in tail.split(self._separator))
         return Key.of(*segments)
 

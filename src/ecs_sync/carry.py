@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ecs_sync import protocol
-from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Revision, Verdict, Write
+from ecs_sync.adapter import Delete, Features, Item, ItemId, Outcome, Put, Revision, Verdict, Write
 from ecs_sync.errors import AdapterError, Unacknowledged
 from ecs_sync.faults import Point, reached
 from ecs_sync.model import Entry, Key, Scope
+from ecs_sync.owned import dig, holds, impossible
 from ecs_sync.plan import Change
 from ecs_sync.policy import STORE
-from ecs_sync.protocol import Answered, Dug, Guarded, Machine, Phase, Result, Sight
+from ecs_sync.protocol import Answered, Guarded, Machine, Phase, Result, Sight
 from ecs_sync.remote import Remote
 from ecs_sync.store import (
     Base,
@@ -33,8 +35,19 @@ from ecs_sync.store import (
     Transaction,
 )
 
-GROUP = 256
-"""How many items go through the protocol together."""
+_MOST = 1024
+_SECONDS = 20.0
+
+
+def group_size(features: Features) -> int:
+    """How many items go through the protocol together.
+
+    Many share one transaction; but what a slow provider takes in twenty seconds is enough, so that a
+    process that is asked to stop, or killed, leaves little behind.
+    """
+    if features.write_rate is None:
+        return _MOST
+    return max(1, min(_MOST, int(features.write_rate * _SECONDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +84,18 @@ class Task:
     before: Mapping[str, Entry] = field(default_factory=dict)
     """What the item held before, by key text: it is archived with the intent."""
     archived: dict[str, int] = field(default_factory=dict)
-    between: list[Item] = field(default_factory=list)
+    seen: Revision | None = None
+    """Where the write was found by looking: the revision that it has."""
+    between: Sequence[Item] = ()
 
     @property
     def result(self) -> Result:
         return self.machine.result or Result.UNKNOWN
+
+    @property
+    def landed(self) -> Revision | None:
+        """The revision at which the write landed, as far as that is known."""
+        return self.machine.revision or self.seen
 
     @property
     def operation(self) -> Operation:
@@ -159,35 +179,18 @@ class Carrier:
         same_time = task.expected_changed in (None, changed)
         if task.expected is not None and item.revision == task.expected and same_time:
             return Sight.EXPECTED
-        return Sight.TARGET if self.holds(item, task.targets) else Sight.OTHER
-
-    def holds(self, item: Item, targets: Iterable[Target]) -> bool:
-        """Does the item show every target?"""
-        shown = {row.key: row.fingerprint for row in self.remote.rows(item, self.remote.read(item))}
-        return all(shown.get(target.key) == target.fingerprint for target in targets)
+        if not holds(self.remote, item, task.targets):
+            return Sight.OTHER
+        task.seen = item.revision
+        return Sight.TARGET
 
     def _dig(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
-            task.machine = protocol.step(task.machine, self._dug(task))
-
-    def _dug(self, task: Task) -> Dug:
-        try:
-            versions = self.remote.dig(task.item, task.expected)
-        except AdapterError:
-            return Dug.UNREADABLE
-        ours = task.machine.revision
-        if ours is None:
-            matching = [version for version in versions if self.holds(version, task.targets)]
-            ours = matching[0].revision if matching else None
-        position = next((i for i, version in enumerate(versions) if version.revision == ours), None)
-        if ours is None or position is None:
-            task.between = versions if task.machine.landed else []
-            return Dug.NOTHING
-        task.between = versions[:position]
-        newest = position == len(versions) - 1
-        if newest:
-            return Dug.GAP if task.between else Dug.NOTHING
-        return Dug.LANDED
+            found = dig(
+                self.remote, task.item, task.operation, task.targets, task.expected, task.landed
+            )
+            task.between, task.seen = found.between, found.revision
+            task.machine = protocol.step(task.machine, found.dug)
 
     # Recording and sending
 
@@ -236,14 +239,20 @@ class Carrier:
                 task.machine = protocol.step(task.machine, answer)
 
     def _batches(self, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+        """What the provider takes at once. Deletes go by themselves where it takes more of them so."""
         features = self.remote.features
         batch: list[Task] = []
         size = 0
         for task in tasks:
             weight = len(task.item.encode()) + (len(task.write.value) if isinstance(task.write, Put) else 0)
-            full = len(batch) >= features.batch
+            most = features.batch
+            apart = False
+            if features.delete_batch is not None and features.delete_batch > features.batch:
+                most = features.delete_batch if task.machine.deletes else features.batch
+                apart = bool(batch) and batch[-1].machine.deletes != task.machine.deletes
+            full = len(batch) >= most
             heavy = features.batch_bytes is not None and size + weight > features.batch_bytes
-            if batch and (full or heavy):
+            if batch and (full or heavy or apart):
                 yield batch
                 batch, size = [], 0
             batch.append(task)
@@ -290,41 +299,25 @@ class Carrier:
             [Base(t.key, t.fingerprint, t.version, k.item) for k, t in fresh if t.fingerprint is not None],
         )
         transaction.drop_bases(self.track, [t.key for _, t in fresh if t.fingerprint is None])
-        items = {task.item for task in landed}
-        transaction.drop_held(self.track, items)
+        transaction.drop_held(self.track, {task.item for task in landed})
         transaction.drop_seen(self.track, keys)
-        owned = [own.id for own in self.running.store.own_writes(self.track) if own.item in items]
-        transaction.drop_own_writes(owned)
+        transaction.drop_own_writes(own.id for task in landed for own in self._accounted(task, bases))
         for task in landed:
-            for item in task.between:
-                self._archive_between(transaction, task, item)
+            archive_between(transaction, self.running, self.remote, task.targets, task.between)
 
-    def _archive_between(self, transaction: Transaction, task: Task, item: Item) -> None:
-        """What an outsider wrote between our look and our write is a conflict that was lost unseen."""
-        keys = {target.key: target for target in task.targets}
-        for entry in self.remote.read(item).entries.values():
-            target = keys.get(entry.key.text)
-            fingerprint = self.remote.fingerprints.of(entry)
-            if target is None or fingerprint == target.fingerprint:
-                continue
-            archived = transaction.archive(
-                self.running.scope,
-                entry.key,
-                self.remote.link,
-                entry,
-                fingerprint,
-                secret=entry.secret,
-                item=item.id,
-                revision=item.revision,
-                reason="replaced unseen",
-                run=task.run,
-            )
-            rank = self.remote.policy.rank
-            lost = Candidate(self.remote.link, fingerprint, rank, archived)
-            won = Candidate(STORE, target.fingerprint, rank)
-            transaction.record_conflict(
-                self.running.scope, entry.key, self.running.job, [lost, won], STORE, "unseen", task.run
-            )
+    def _accounted(self, task: Task, bases: Mapping[str, Base]) -> Iterator[OwnWrite]:
+        """The own writes that need not be remembered any more, now that this one landed.
+
+        Besides those that can never land: one delete where the write created what had a base, for that
+        stood for the absence; and one whose late landing is what the write replaced.
+        """
+        owned = [own for own in self.running.store.own_writes(self.track) if own.item == task.item]
+        yield from impossible(owned, self.remote.features.guard, task.landed)
+        if task.expected is None and any(target.key in bases for target in task.targets):
+            yield from islice((own for own in owned if own.operation is Operation.DELETE), 1)
+        replaced = {(change.key.text, change.expected) for change in task.changes if change.expected}
+        late = (own for own in owned if any((t.key, t.fingerprint) in replaced for t in own.targets))
+        yield from islice((own for own in late if own.expected != task.expected), 1)
 
     def _own_write(self, task: Task) -> OwnWrite:
         return OwnWrite(task.id, self.track, task.item, task.operation, task.expected, task.targets)
@@ -339,7 +332,7 @@ class Carrier:
                 task.item,
                 task.archived.get(target.key),
                 target.fingerprint,
-                task.machine.revision,
+                task.landed,
                 target.version,
                 outcome,
             )
@@ -372,7 +365,7 @@ class Carrier:
             there = task.item in seen and (
                 task.machine.deletes
                 if item is None
-                else item.unreadable is None and self.holds(item, task.targets)
+                else item.unreadable is None and holds(self.remote, item, task.targets)
             )
             (proved if there else unproved).extend(Key(target.key) for target in task.targets)
             if there and item is not None and item.revision is not None and item.id not in unsettled:
@@ -382,6 +375,41 @@ class Carrier:
                 transaction.put_held(self.track, held)
         reached(Point.PROVED)
         return proved, unproved
+
+
+def archive_between(
+    transaction: Transaction,
+    running: Running,
+    remote: Remote,
+    targets: Iterable[Target],
+    between: Iterable[Item],
+) -> None:
+    """What an outsider wrote between our look and our write is a conflict that was lost unseen."""
+    keys = {target.key: target for target in targets}
+    found = [(item, entry) for item in between for entry in remote.read(item).entries.values()]
+    for item, entry in found:
+        target = keys.get(entry.key.text)
+        fingerprint = remote.fingerprints.of(entry)
+        if target is None or fingerprint == target.fingerprint:
+            continue
+        archived = transaction.archive(
+            running.scope,
+            entry.key,
+            remote.link,
+            entry,
+            fingerprint,
+            secret=entry.secret,
+            item=item.id,
+            revision=item.revision,
+            reason="replaced unseen",
+            run=running.run,
+        )
+        rank = remote.policy.rank
+        lost = Candidate(remote.link, fingerprint, rank, archived)
+        won = Candidate(STORE, target.fingerprint, rank)
+        transaction.record_conflict(
+            running.scope, entry.key, running.job, [lost, won], STORE, "unseen", running.run
+        )
 
 
 def target_of(change: Change, versions: dict[str, int]) -> Target:

@@ -80,11 +80,18 @@ class Key:
             raise ValueError("a key has at least one segment")
         for segment in segments:
             _check_segment(segment)
-        return cls("/".join(s.replace("~", "~0").replace("/", "~1") for s in segments))
+        text = "/".join(segments)
+        if "~" in text or text.count("/") >= len(segments):
+            text = "/".join(s.replace("~", "~0").replace("/", "~1") for s in segments)
+        return cls(text)
 
     @classmethod
     def parse(cls, text: str) -> Key:
         """The key of its canonical text. Raises ValueError, naming what is wrong."""
+        if "~" not in text:
+            for segment in text.split("/"):
+                _check_segment(segment)
+            return cls(text)
         if re.search(r"~(?![01])", text):
             raise ValueError(f"key {text!r}: '~' is written '~0', and '/' inside a segment '~1'")
         return cls.of(*(s.replace("~1", "/").replace("~0", "~") for s in text.split("/")))
@@ -97,7 +104,13 @@ class Key:
         return self.text
 
 
+_PLAIN = re.compile("[ -~]+")
+"""Printable ASCII: most segments are, and then nothing else can be wrong with their characters."""
+
+
 def _check_segment(segment: str) -> None:
+    if segment not in (".", "..") and _PLAIN.fullmatch(segment):
+        return
     if segment == "":
         raise ValueError("a key has no empty segment (no leading, trailing or double '/')")
     if segment in (".", ".."):

@@ -8,7 +8,7 @@ from itertools import islice
 
 from ecs_sync.adapter import Delete, Item, ItemId, Write
 from ecs_sync.adopt import unsettled_items
-from ecs_sync.carry import GROUP, Carrier, Running, Task, target_of, task_of
+from ecs_sync.carry import Carrier, Running, Task, group_size, target_of, task_of
 from ecs_sync.looking import Side
 from ecs_sync.model import Key
 from ecs_sync.plan import Change, Plan
@@ -38,9 +38,10 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
             pushed.carried.append(Carried(change, Result.OVERTAKEN, "the store moved since the plan"))
         else:
             wanted.append(change)
+    size = group_size(side.remote.features)
     items = iter(_by_item(wanted).items())
     unsettled = unsettled_items(plan, side.remote.link) - {change.item for change in wanted}
-    while not running.stop() and (group := list(islice(items, GROUP))):
+    while not running.stop() and (group := list(islice(items, size))):
         tasks = _tasks(running, side, group, versions, pushed)
         carrier.drive(tasks)
         for task in tasks:
