@@ -29,9 +29,10 @@ def _wait(function: Any) -> Any:
 @_reason
 @verb
 def rollback(call: Call, job: str, version: int, reason: str) -> int:
-    """Make the store what it was at VERSION for the keys of JOB, as one new version.
+    """Make the store what it was at a version.
 
-    The next run carries it to the places. 'ecs-sync history JOB KEY' shows the versions.
+    For the keys of JOB, and as one new version. The next run carries it to the places. 'ecs-sync history
+    JOB KEY' shows the versions.
     """
     from ecs_sync import amend
 
@@ -50,9 +51,9 @@ def rollback(call: Call, job: str, version: int, reason: str) -> int:
 @_wait
 @verb
 def resolve(call: Call, job: str, key: str, take: str, reason: str, wait: float) -> int:
-    """Decide a conflict: the value of one side counts, and the others are kept in the history.
+    """Decide a conflict by the value of one side.
 
-    The next run carries it to the places.
+    The values of the others are kept in the history. The next run carries it to the places.
     """
     from ecs_sync import amend
 
@@ -70,9 +71,10 @@ def resolve(call: Call, job: str, key: str, take: str, reason: str, wait: float)
 @_wait
 @verb
 def undo(call: Call, run: str, reason: str, wait: float) -> int:
-    """Take back what a RUN changed, key by key; what somebody changed since is left, and named.
+    """Take back what a run changed.
 
-    RUN is the run's id or the beginning of it. Exits with 4 where something could not be taken back.
+    Key by key: what somebody changed since is left, and named. RUN is the run's id or the beginning of
+    it. Exits with 4 where something could not be taken back.
     """
     from ecs_sync import amend
 
@@ -90,9 +92,10 @@ def undo(call: Call, run: str, reason: str, wait: float) -> int:
 @click.option("--all", "every", is_flag=True, help="Those that were decided too.")
 @verb
 def conflicts(call: Call, job: str | None, every: bool) -> int:
-    """List the conflicts on record that wait for a decision, with the command that decides each.
+    """List the conflicts that wait for a decision.
 
-    Exits with 5 where there are any. What has come up since the last run is shown by 'plan'.
+    With the command that decides each, as of the last run. Exits with 5 where there are any. What has
+    come up since the last run is shown by 'plan'.
     """
     from ecs_sync.render.documents import Conflicts
     from ecs_sync.render.recorded import conflict_recorded, conflicts_page, first_contacts

@@ -38,7 +38,9 @@ class Compared:
 @click.argument("right", metavar="B")
 @verb
 def diff(call: Call, left: str, right: str) -> int:
-    """Compare two sides: A and B are each JOB, JOB@VERSION or JOB:LINK.
+    """Compare two versions, places or scopes.
+
+    A and B are each JOB, JOB@VERSION or JOB:LINK.
 
     JOB is the store as it is, JOB@VERSION as it was, JOB:LINK what the place of a link holds now. Values
     are compared as the places can show them. Exits with 2 where they differ, 1 where not all was seen.

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="What a mode leaves so by design counts as drift too.")
 @verb
 def drift(call: Call, jobs: tuple[str, ...], every: bool) -> int:
-    """Show what is not in step: which side moved, since when, by whom, and what a run would do about it.
+    """Show what is not in step, which side moved, and since when.
 
-    Nothing is written. Exits with 2 where there is drift that the link's mode does not leave so by design.
+    And by whom, where that is known, and whether a run would repair it safely. Nothing is written. Exits
+    with 2 where there is drift that the link's mode does not leave so by design.
     """
     from ecs_sync.render.documents import Drifts
     from ecs_sync.render.drifted import drift_page, drift_shown

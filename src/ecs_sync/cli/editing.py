@@ -40,7 +40,7 @@ def key_of(text: str) -> Key:
 @click.option("--at", type=int, metavar="VERSION", help="As of this version of the store.")
 @verb
 def get(call: Call, job: str, key: str | None, every: bool, at: int | None) -> int:
-    """Show the value of KEY in the store, or of all keys.
+    """Show a value in the store, or all.
 
     One plain value is printed as it is, for scripts; a secret never is. Exits with 1 where KEY is not set.
     """
@@ -95,10 +95,11 @@ def set_(
     source: Path | None,
     reason: str,
 ) -> int:
-    """Set KEY to VALUE in the store, with the rank of a hand; the next run carries it to the places.
+    """Set a key in the store; the next run carries it to the places.
 
-    Without VALUE and --from, the value is read from standard input. A secret never comes as VALUE: the
-    command line is seen by every process and kept by shells.
+    It has the rank of a hand, by default the highest. Without VALUE and --from, the value is read from
+    standard input. A secret never comes as VALUE: the command line is seen by every process and kept by
+    shells.
     """
     if value is not None and (secret or source is not None):
         raise click.UsageError(
@@ -161,7 +162,10 @@ def _entry(
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
 @verb
 def unset(call: Call, job: str, key: str, reason: str) -> int:
-    """Unset KEY in the store; the next run deletes it where the links' modes say so."""
+    """Unset a key in the store.
+
+    The next run deletes it at the places whose links' modes say so.
+    """
     with call.workbench() as bench:
         scope = chosen_job(bench.config, job).scope
         name = key_of(key)
@@ -189,7 +193,10 @@ def _amended(
 @click.option("--limit", default=50, show_default=True, metavar="N", help="At most so many versions.")
 @verb
 def history(call: Call, job: str, key: str, limit: int) -> int:
-    """Show the versions of KEY, newest first: when, who, from where, why, and the value."""
+    """Show the versions of a key, newest first.
+
+    When, who, from where, why, and the value.
+    """
     from ecs_sync.render.documents import History
     from ecs_sync.render.listed import history_page, version_shown
 

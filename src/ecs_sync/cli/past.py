@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Defaulting, default="list", epilog="Example: ecs-sync runs show 01J9ZQ")
 def runs() -> None:
-    """List the runs of a job or of all, newest first; 'runs show RUN' tells what one of them did."""
+    """List runs, newest first, or show one."""
 
 
 @runs.command("list", hidden=True)
@@ -71,7 +71,7 @@ def found_run(bench: Workbench, id: str) -> Run:
 
 @click.group(cls=Defaulting, default="show", epilog="Example: ecs-sync audit verify")
 def audit() -> None:
-    """Show the audit trail; 'audit verify' checks that nothing in it was altered, dropped or added."""
+    """Show the audit trail, or verify it."""
 
 
 @audit.command("show")

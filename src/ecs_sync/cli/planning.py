@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 )
 @verb
 def plan(call: Call, jobs: tuple[str, ...], out: Path | None) -> int:
-    """Show what a run of each JOB (by default: of every job) would do, and write nothing.
+    """Show what a run would do, and why; write nothing.
+
+    Of each JOB; by default of every job of the configuration.
 
     Exits with 2 where something would be changed, 3 where a limit would stop it, 5 where a conflict
     waits for a decision, 0 where all is in sync.
@@ -60,7 +62,7 @@ def planned(call: Call, bench: Workbench, name: str) -> tuple[Plan, list[Stop]]:
     from ecs_sync.plan import check
 
     job = bench.job(name)
-    with call.progress(f"{name}: looking at {len(job.remotes)} places"):
+    with call.progress(f"{name}: looking at its places"):
         found = sync.plan(job, bench.store)
     return found, check(found, job.limits, job.protected)
 

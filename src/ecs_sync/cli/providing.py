@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @verb
 def providers(call: Call, name: str | None) -> int:
-    """List the adapters and mappings; with NAME show the options, place and features of one.
+    """List the adapters and mappings, or show one.
 
-    NAME may also be a connection of the configuration: its features are then those that its options give
-    it.
+    With NAME: the options, place and features of one. NAME may also be a connection of the configuration:
+    its features are then those that its options give it.
     """
     from ecs_sync.render.documents import Providers
     from ecs_sync.render.provided import provider_page, providers_page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from ecs_sync.cli.planning import failures_part, failures_shown
 from ecs_sync.report import Exit, first
 
 if TYPE_CHECKING:
+    from ecs_sync.render.documents import ReportShown
+    from ecs_sync.render.planned import Showing
     from ecs_sync.report import Report
     from ecs_sync.saved import SavedPlan
     from ecs_sync.workbench import Workbench
@@ -38,10 +41,11 @@ def _run_options(function: Any) -> Any:
 @_run_options
 @verb
 def sync(call: Call, jobs: tuple[str, ...], allow: str | None, wait: float, reason: str) -> int:
-    """Bring every side of each JOB (by default: of every job) into step, and prove it by reading back.
+    """Bring every side into step, and prove it by reading back.
 
-    Finishes first what an earlier run left open. Exits with 0 where all is in step, 3 where a limit
-    stopped it, 4 where something was left, 5 where a conflict waits for a decision.
+    Of each JOB; by default of every job of the configuration. Finishes first what an earlier run left
+    open. Exits with 0 where all is in step, 3 where a limit stopped it, 4 where something was left, 5
+    where a conflict waits for a decision.
     """
     with call.workbench() as bench:
         names = chosen_jobs(bench, jobs)
@@ -63,7 +67,8 @@ def apply(call: Call, what: str, allow: str | None, wait: float, reason: str) ->
         if what in bench.config.jobs:
             return _carry_out(call, bench, [what], "apply", words)
         saved = _saved(what, bench)
-        return _carry_out(call, bench, [saved.job], "apply", {**words, "saved": saved})
+        allowed = call.showing(bench).command("apply", what, "--allow", saved.id)
+        return _carry_out(call, bench, [saved.job], "apply", {**words, "saved": saved}, allowed)
 
 
 def _saved(what: str, bench: Workbench) -> SavedPlan:
@@ -80,23 +85,40 @@ def _saved(what: str, bench: Workbench) -> SavedPlan:
     return saved
 
 
-def _carry_out(call: Call, bench: Workbench, names: Sequence[str], verb: str, words: dict[str, Any]) -> int:
+def _carry_out(
+    call: Call,
+    bench: Workbench,
+    names: Sequence[str],
+    verb: str,
+    words: dict[str, Any],
+    allow: str | None = None,
+) -> int:
+    """Carries the jobs out, and tells. ``allow`` lifts the limits, where it is not the plan's own command."""
     from ecs_sync.render.documents import Reports
-    from ecs_sync.render.ran import report_page, report_shown
+    from ecs_sync.render.ran import report_page
 
     showing = call.showing(bench)
     made, failed = each(names, lambda name: _run(call, bench, name, verb, words))
     codes = [report.exit_code for report in made] + [Exit.ERROR] * len(failed)
-    shown = [report_shown(report, showing) for report in made]
+    shown = [_shown(report, showing, allow) for report in made]
     document = Reports("run", first(codes), shown, failures_shown(failed))
     parts = [part for report in document.reports for part in report_page(report, showing)]
     call.answer(document, [*parts, *failures_part(document.failures)])
     return document.exit
 
 
+def _shown(report: Report, showing: Showing, allow: str | None) -> ReportShown:
+    from ecs_sync.render.ran import report_shown
+
+    shown = report_shown(report, showing)
+    if allow is None or not report.stops:
+        return shown
+    return replace(shown, plan=replace(shown.plan, allow=allow))
+
+
 def _run(call: Call, bench: Workbench, name: str, verb: str, words: dict[str, Any]) -> Report:
     from ecs_sync import sync
 
     job = bench.job(name)
-    with call.progress(f"{name}: bringing {len(job.remotes)} places into step"):
+    with call.progress(f"{name}: bringing its places into step"):
         return sync.run(job, bench.store, call.order(verb, **words))

@@ -29,7 +29,7 @@ jobs:
 
 @click.group(epilog="Example: ecs-sync sandbox up > ecs-sync.yaml")
 def sandbox() -> None:
-    """Stand-ins for providers on this machine."""
+    """Serve stand-ins for providers on this machine."""
 
 
 @sandbox.command("up", epilog="Example: ecs-sync sandbox up --consul-port 8500")
@@ -58,6 +58,8 @@ def up(call: Call, consul_port: int, aws_port: int, only: str | None) -> int:
                 connections += f'  ssm: {{adapter: aws-ssm, region: {aws.region}, endpoint: "{aws.url}"}}\n'
                 links += "      - {connection: ssm, place: /demo/, mapping: path, mode: mirror}\n"
             say(_READY.format(connections=connections, links=links))
+            if only != "consul":
+                warn("its AWS takes any credential: export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any")
             warn("the sandbox is up; Ctrl-C ends it")
             stopped.wait()
     except KeyboardInterrupt:

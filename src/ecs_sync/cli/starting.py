@@ -125,9 +125,9 @@ def _made(call: Call, config: Config) -> tuple[str, Path]:
 @click.option("--without-secrets", is_flag=True, help="Secrets that cannot be read here are no problem.")
 @verb
 def validate(call: Call, schema: bool, without_secrets: bool) -> int:
-    """Check the configuration: all its problems at once, and the secrets that are missing.
+    """List all problems of the configuration at once.
 
-    Nothing is opened or connected to.
+    Secrets that cannot be read here are problems too. Nothing is opened or connected to.
     """
     from ecs_sync.config import schema as schema_of
     from ecs_sync.render.documents import Validation

@@ -14,7 +14,7 @@ from ecs_sync.report import Exit
 
 @click.group(epilog="Example: ecs-sync store info")
 def store() -> None:
-    """Look after the store: info, upgrade, keys, and the archive of what was overwritten."""
+    """Look after the store, its keys and its archive."""
 
 
 @store.command("info", epilog="Example: ecs-sync store info -o json")
