@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def answered(call: Call, bench: Workbench, amended: Amended, job: str, verb: str) -> int:
     """Prints what was amended; the exit code: 4 where something was left."""
-    from ecs_sync.render.documents import Amendment
     from ecs_sync.render.listed import amendment_page
+    from ecs_sync.render.listings import Amendment
 
     document = Amendment(
         "amendment",

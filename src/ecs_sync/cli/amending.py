@@ -97,7 +97,7 @@ def conflicts(call: Call, job: str | None, every: bool) -> int:
     With the command that decides each, as of the last run. Exits with 5 where there are any. What has
     come up since the last run is shown by 'plan'.
     """
-    from ecs_sync.render.documents import Conflicts
+    from ecs_sync.render.listings import Conflicts
     from ecs_sync.render.recorded import conflict_recorded, conflicts_page, first_contacts
 
     with call.workbench() as bench:

@@ -45,7 +45,7 @@ def diff(call: Call, left: str, right: str) -> int:
     JOB is the store as it is, JOB@VERSION as it was, JOB:LINK what the place of a link holds now. Values
     are compared as the places can show them. Exits with 2 where they differ, 1 where not all was seen.
     """
-    from ecs_sync.render.documents import Difference, Differences
+    from ecs_sync.render.listings import Difference, Differences
     from ecs_sync.render.recorded import differences_page
 
     with call.workbench() as bench:

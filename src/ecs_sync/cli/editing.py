@@ -44,8 +44,8 @@ def get(call: Call, job: str, key: str | None, every: bool, at: int | None) -> i
 
     One plain value is printed as it is, for scripts; a secret never is. Exits with 1 where KEY is not set.
     """
-    from ecs_sync.render.documents import Entries
     from ecs_sync.render.listed import entries_page, entries_shown
+    from ecs_sync.render.listings import Entries
 
     if every == (key is not None):
         raise click.UsageError("name a KEY, or say --all")
@@ -197,8 +197,8 @@ def history(call: Call, job: str, key: str, limit: int) -> int:
 
     When, who, from where, why, and the value.
     """
-    from ecs_sync.render.documents import History
     from ecs_sync.render.listed import history_page, version_shown
+    from ecs_sync.render.listings import History
 
     with call.workbench() as bench:
         scope = chosen_job(bench.config, job).scope

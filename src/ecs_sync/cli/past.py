@@ -27,8 +27,8 @@ def runs() -> None:
 @verb
 def list_runs(call: Call, job: str | None, limit: int) -> int:
     """List the runs of JOB or of all jobs, newest first."""
-    from ecs_sync.render.documents import Runs
     from ecs_sync.render.listed import run_shown, runs_page
+    from ecs_sync.render.listings import Runs
 
     with call.workbench() as bench:
         if job is not None:
@@ -43,8 +43,8 @@ def list_runs(call: Call, job: str | None, limit: int) -> int:
 @verb
 def show_run(call: Call, run: str) -> int:
     """Show one RUN, named by its id or the beginning of it: who, why, and each key that it changed."""
-    from ecs_sync.render.documents import RunDetails
     from ecs_sync.render.listed import done_shown, run_page, run_shown
+    from ecs_sync.render.listings import RunDetails
 
     with call.workbench() as bench:
         found = found_run(bench, run)
@@ -82,7 +82,7 @@ def show_audit(call: Call, after: int, limit: int) -> int:
     """Show the newest records of the audit trail, oldest first."""
     from collections import deque
 
-    from ecs_sync.render.documents import AuditTrail
+    from ecs_sync.render.listings import AuditTrail
     from ecs_sync.render.recorded import audit_page, audit_shown
 
     with call.workbench() as bench:
@@ -99,7 +99,7 @@ def verify_audit(call: Call) -> int:
 
     Exits with 1 where one of them is wrong.
     """
-    from ecs_sync.render.documents import AuditVerdict
+    from ecs_sync.render.listings import AuditVerdict
     from ecs_sync.render.recorded import verdict_page
 
     with call.workbench() as bench:

@@ -13,7 +13,7 @@ from ecs_sync.report import Exit
 
 if TYPE_CHECKING:
     from ecs_sync.registry import Registry
-    from ecs_sync.render.documents import OptionShown, PieceShown
+    from ecs_sync.render.listings import OptionShown, PieceShown
 
 
 @click.command(epilog="Example: ecs-sync providers consul")
@@ -25,7 +25,7 @@ def providers(call: Call, name: str | None) -> int:
     With NAME: the options, place and features of one. NAME may also be a connection of the configuration:
     its features are then those that its options give it.
     """
-    from ecs_sync.render.documents import Providers
+    from ecs_sync.render.listings import Providers
     from ecs_sync.render.provided import provider_page, providers_page
 
     registry = call.registry()
@@ -71,7 +71,7 @@ def _connected(call: Call, name: str) -> PieceShown:
 
 def _adapter(registry: Registry, name: str) -> PieceShown:
     from ecs_sync.registry import describe
-    from ecs_sync.render.documents import PieceShown
+    from ecs_sync.render.listings import PieceShown
 
     try:
         adapter = registry.adapter(name)
@@ -98,7 +98,7 @@ def _by_default(adapter: Any) -> dict[str, object]:
 
 def _mapping(registry: Registry, name: str) -> PieceShown:
     from ecs_sync.registry import describe
-    from ecs_sync.render.documents import PieceShown
+    from ecs_sync.render.listings import PieceShown
 
     try:
         mapping = registry.mapping(name)
@@ -119,7 +119,7 @@ def _summary(piece: Any) -> str:
 
 def _options(fields: Any) -> list[OptionShown]:
     from ecs_sync.config.schema import plain_default
-    from ecs_sync.render.documents import OptionShown
+    from ecs_sync.render.listings import OptionShown
 
     return [
         OptionShown(f.name, f.type, f.required, f.secret, None if f.required else plain_default(f), f.help)

@@ -130,9 +130,9 @@ def validate(call: Call, schema: bool, without_secrets: bool) -> int:
     Secrets that cannot be read here are problems too. Nothing is opened or connected to.
     """
     from ecs_sync.config import schema as schema_of
-    from ecs_sync.render.documents import Validation
     from ecs_sync.render.escape import dumps
     from ecs_sync.render.listed import problems_shown, validation_page
+    from ecs_sync.render.listings import Validation
 
     if schema:
         say(dumps(schema_of(call.registry())))

@@ -21,7 +21,7 @@ def store() -> None:
 @verb
 def info(call: Call) -> int:
     """Show where the store is, what it holds, and who runs which job now."""
-    from ecs_sync.render.documents import StoreShown
+    from ecs_sync.render.listings import StoreShown
     from ecs_sync.render.recorded import store_page
 
     with call.workbench() as bench:
@@ -109,7 +109,7 @@ def rotate_key(call: Call, to: Path) -> int:
 @verb
 def archive(call: Call, job: str, key: str | None, limit: int) -> int:
     """List the values that were overwritten, deleted, or lost a conflict, newest first."""
-    from ecs_sync.render.documents import Archive
+    from ecs_sync.render.listings import Archive
     from ecs_sync.render.recorded import archive_page, archived_shown
 
     with call.workbench() as bench:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 
 from ecs_sync.errors import Problem
-from ecs_sync.render.documents import (
+from ecs_sync.render.drifted import iso
+from ecs_sync.render.listings import (
     Amendment,
     DoneShown,
     Entries,
@@ -19,7 +20,6 @@ from ecs_sync.render.documents import (
     Validation,
     VersionShown,
 )
-from ecs_sync.render.drifted import iso
 from ecs_sync.render.page import Code, Command, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.planned import Showing
 from ecs_sync.render.shown import Shown, display, unopened

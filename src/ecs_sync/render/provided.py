@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from ecs_sync.adapter import Guard
-from ecs_sync.render.documents import OptionShown, PieceShown, Providers
+from ecs_sync.render.listings import OptionShown, PieceShown, Providers
 from ecs_sync.render.page import Code, Part, Row, Say, Table, Title, Tone
 
 _GUARDS = {

@@ -8,20 +8,20 @@ from collections.abc import Iterator
 
 from ecs_sync.model import Scope
 from ecs_sync.policy import STORE
-from ecs_sync.render.documents import (
+from ecs_sync.render.documents import CandidateShown
+from ecs_sync.render.drifted import iso
+from ecs_sync.render.listings import (
     Archive,
     ArchivedShown,
     AuditShown,
     AuditTrail,
     AuditVerdict,
-    CandidateShown,
     ConflictRecorded,
     Conflicts,
     Differences,
     StoreShown,
     Waiting,
 )
-from ecs_sync.render.drifted import iso
 from ecs_sync.render.page import Became, Cell, Code, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.planned import Showing, decide_part, resolve_command, unseen_part
 from ecs_sync.render.shown import Shown, display, displays, unopened

@@ -5,8 +5,42 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ecs_sync.render.documents import Document
+from ecs_sync.render.documents import Drifts, Plans, Reports
 from ecs_sync.render.escape import dumps
+from ecs_sync.render.listings import (
+    Amendment,
+    Archive,
+    AuditTrail,
+    AuditVerdict,
+    Conflicts,
+    Differences,
+    Entries,
+    History,
+    Providers,
+    RunDetails,
+    Runs,
+    StoreShown,
+    Validation,
+)
+
+Document = (
+    Plans
+    | Reports
+    | Drifts
+    | Entries
+    | Amendment
+    | History
+    | Differences
+    | Conflicts
+    | Runs
+    | RunDetails
+    | AuditTrail
+    | AuditVerdict
+    | Archive
+    | StoreShown
+    | Providers
+    | Validation
+)
 
 
 def schema() -> dict[str, Any]:
