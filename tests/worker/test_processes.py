@@ -64,7 +64,7 @@ def test_a_worker_that_was_frozen_longer_than_its_lease_writes_nothing_more(hous
 
 def test_a_stop_lets_the_group_of_writes_end_and_the_next_worker_does_the_rest(house: House) -> None:
     house.configure({"job": {"every": "1h"}})
-    house.write("job", 300)
+    house.write("job", 1100)
     worker = house.worker(stop=("sent", "hold"))
     house.held()
     worker.signal(signal.SIGTERM)
@@ -72,13 +72,13 @@ def test_a_stop_lets_the_group_of_writes_end_and_the_next_worker_does_the_rest(h
     house.mark.unlink()
     assert worker.ended() == 0
     assert worker.heard("worker_stopped", clean=True)
-    assert 0 < house.copied("job") < 300
+    assert 0 < house.copied("job") < 1100
     assert house.open_intents("job") == []
     assert [(run.state, run.exit_code) for run in runs(house, "job")] == [
         (RunState.DONE, 4),
         (RunState.WAITING, None),
     ]
-    assert house.once() == 0 and house.copied("job") == 300
+    assert house.once() == 0 and house.copied("job") == 1100
 
 
 def test_a_second_signal_ends_at_once_and_the_next_worker_recovers(house: House) -> None:
