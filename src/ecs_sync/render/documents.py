@@ -1,6 +1,7 @@
 """The documents: what ``-o json`` prints, and what texts and Markdown are laid out from.
 
-Names are stable: fields are added, never renamed. ``docs/schemas/output.json`` is made from here and from `listings`.
+Names are stable: fields are added, never renamed. ``docs/schemas/output.json`` is made from
+here and from `ecs_sync.render.listings`.
 """
 
 from __future__ import annotations
