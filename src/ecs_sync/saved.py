@@ -136,14 +136,15 @@ def _shown(change: Change) -> dict[str, Any]:
         "side": change.side,
         "source": change.source,
         "kind": str(change.kind),
-        "before": _entry(change.before),
-        "after": _entry(change.after),
+        "before": _entry(change.before, change.secret),
+        "after": _entry(change.after, change.secret),
     }
 
 
-def _entry(entry: Entry | None) -> dict[str, Any] | None:
+def _entry(entry: Entry | None, secret: bool) -> dict[str, Any] | None:
+    """What a reader may see of an entry. Of a secret, neither side of its change is shown."""
     if entry is None:
         return None
-    if entry.secret:
+    if secret:
         return {"type": str(entry.value.type), "secret": True}
     return {"type": str(entry.value.type), "text": entry.value.text}
