@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ecs_sync.adapter import (
@@ -53,7 +54,7 @@ class SsmOptions:
     """How to reach a Parameter Store."""
 
     region: str = option("The AWS region, such as eu-west-1")
-    credential: CredentialName = option(  # noqa: RUF009
+    credential: CredentialName = option(
         "Where the credential comes from: default (AWS's own chain), profile, explicit, assume-role, "
         "web-identity; never from elsewhere",
         default="default",
@@ -62,17 +63,15 @@ class SsmOptions:
     role_arn: str | None = option("The role for assume-role and web-identity", default=None)
     external_id: str | None = option("The external id that the role asks for", default=None)
     session_name: str = option("The name of the role's session in CloudTrail", default="ecs-sync")
-    token_file: str | None = option("The token file for web-identity", default=None)
+    token_file: Path | None = option("The token file for web-identity", default=None)
     endpoint: str | None = option("Another address of SSM, such as that of a VPC endpoint", default=None)
     sts_endpoint: str | None = option("Another address of STS", default=None)
-    tier: Tier = option(  # noqa: RUF009
+    tier: Tier = option(
         "The tier of new parameters. An existing one keeps its own, unless a value over 4 KiB needs more",
         default="Standard",
     )
     kms_key: str | None = option("The KMS key of new SecureStrings; default alias/aws/ssm", default=None)
-    secure: Secure = option(  # noqa: RUF009
-        "Which new parameters become SecureStrings: secrets, or all", default="secrets"
-    )
+    secure: Secure = option("Which new parameters become SecureStrings: secrets, or all", default="secrets")
     tags: bool = option("Read tags as attributes: costs a call a parameter", default=False)
     connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
@@ -129,7 +128,7 @@ class SsmAdapter:
             options.role_arn,
             options.external_id,
             options.session_name,
-            options.token_file,
+            None if options.token_file is None else str(options.token_file),
             options.access_key_id,
             options.secret_access_key,
             options.session_token,

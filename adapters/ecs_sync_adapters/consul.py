@@ -65,7 +65,13 @@ class ConsulAdapter:
         params = [("dc", options.datacenter)] if options.datacenter else []
         params += [("consistent", "1")] if options.consistency == "consistent" else []
         self._transport = Transport(
-            Wire(options.url, options.timeout, tuple(params), options.ca_file, options.token)
+            Wire(
+                options.url,
+                options.timeout,
+                tuple(params),
+                None if options.ca_file is None else str(options.ca_file),
+                options.token,
+            )
         )
         self._client = Client(self._transport)
         self._anonymous = options.token is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -33,7 +34,9 @@ class ConsulOptions:
         default="strict",
     )
     operations: int = option("writes in one transaction; 64 is what every version takes", default=64)
-    ca_file: str | None = option("the certificate authority that the agent's certificate is of", default=None)
+    ca_file: Path | None = option(
+        "the certificate authority that the agent's certificate is of", default=None
+    )
     token: str | None = option("the ACL token", default=None, secret=True)
 
     def __post_init__(self) -> None:

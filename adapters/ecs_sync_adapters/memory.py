@@ -44,7 +44,7 @@ class MemoryOptions:
     """Which store, and what kind of provider it shall be."""
 
     name: str = option("The store's name; connections of one name share one store", default="default")
-    guard: _Class = option("The class of protection", default="A")  # noqa: RUF009
+    guard: _Class = option("The class of protection", default="A")
     batch: int = option("Writes that one call takes", default=1)
     delete_batch: int | None = option("Deletes that one call takes, where more than batch", default=None)
     batch_bytes: int | None = option("Bytes of ids and values that one call takes", default=None)
@@ -55,7 +55,7 @@ class MemoryOptions:
     text_values: bool = option("Values that are not UTF-8 are refused", default=False)
     holds_secrets: bool = option("Made for secrets; else it forgets what is one", default=False)
     history: bool = option("Old versions are kept; class C always keeps them", default=False)
-    revisions: Counting = option(  # noqa: RUF009
+    revisions: Counting = option(
         "rising: no revision comes twice; restarting: items count from 1, again after a delete",
         default="rising",
     )
