@@ -80,7 +80,7 @@ class TreeOptions:
 
 @dataclass(frozen=True, slots=True)
 class FilesOptions:
-    root: Path = option("The folder")  # noqa: RUF009
+    root: Path = option("The folder")
 
 
 @dataclass(frozen=True, slots=True)
