@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ecs_sync.carry import Running
+from ecs_sync.adapter import ItemId
+from ecs_sync.carry import Running, archive_between
 from ecs_sync.looking import Side
+from ecs_sync.model import Key
+from ecs_sync.owned import Explained, impossible
 from ecs_sync.plan import Change, KeyContest, Plan, Rebase
 from ecs_sync.policy import STORE
+from ecs_sync.protocol import Absorbed, Dug
 from ecs_sync.store import Base, Candidate, Done, EntryChange, Held, Transaction
 
 
@@ -19,18 +23,24 @@ def adopt(
 ) -> tuple[dict[str, int], list[Change]]:
     """Commits what the plan adopts. The new version of each key, and the changes that were overtaken.
 
-    A key that somebody changed in the store since the plan is left, and the rest goes on.
+    A key that somebody changed in the store since the plan is left, and so is an item of which an intent
+    is still open; the rest goes on. What the look said of own writes is recorded first.
     """
     wanted = [*plan.adoptions, *plan.raises]
-    if not (wanted or plan.rebases or plan.contests):
+    explained = any(side.explained for side in sides)
+    if not (wanted or plan.rebases or plan.contests or explained):
         return {}, []
     with running.store.transaction(running.lease) as transaction:
+        for side in sides:
+            _absorb(transaction, running, side)
         expected = {change.key.text: change.version for change in wanted}
         expected |= {r.key.text: r.version for r in plan.rebases if r.version and r.key.text not in expected}
         moved = set(transaction.expect(running.scope, expected))
+        opened = _opened(running, sides)
+        moved |= {change.key.text for change in wanted if (change.source, change.item) in opened}
         standing = [change for change in wanted if change.key.text not in moved]
         versions = _commit(transaction, running, standing)
-        rebases = [r for r in plan.rebases if r.key.text not in moved]
+        rebases = [r for r in plan.rebases if r.key.text not in moved and (r.link, r.item) not in opened]
         for side in sides:
             _move_bases(transaction, side, plan, standing, rebases, versions)
         for contest in plan.contests:
@@ -38,6 +48,53 @@ def adopt(
                 _record(transaction, running, sides, contest, rule)
         _tell(transaction, running, standing, versions)
     return versions, [change for change in wanted if change.key.text in moved]
+
+
+def _opened(running: Running, sides: Sequence[Side]) -> set[tuple[str, ItemId | None]]:
+    """The items of which an intent is open still: what they show may be our own, and be replaced yet."""
+    return {
+        (side.remote.link, intent.item)
+        for side in sides
+        if side.track is not None
+        for intent in running.store.intents(side.track.id)
+    }
+
+
+def _absorb(transaction: Transaction, running: Running, side: Side) -> None:
+    """Records what is known now of own writes; a late landing is settled as one seen at once is.
+
+    Where history could not be read, what it would show is not archived, so the own write is asked again.
+    """
+    assert side.track is not None
+    known = [e for e in side.explained if e.digging.dug is not Dug.UNREADABLE]
+    for each in known:
+        _archive_new(transaction, running, side, each)
+    landed = [each for each in known if each.verdict is Absorbed.LANDED]
+    for each in landed:
+        target = each.target
+        if target.fingerprint is None:
+            transaction.drop_bases(side.track.id, [target.key])
+        else:
+            base = Base(target.key, target.fingerprint, target.version, each.own.item)
+            transaction.put_bases(side.track.id, [base])
+    transaction.drop_held(side.track.id, [each.own.item for each in landed])
+    spent = {each.own.id for each in known if each.verdict is not Absorbed.STALE}
+    for each in landed:
+        owned = side.own_writes[each.own.item]
+        spent.update(own.id for own in impossible(owned, side.remote.features.guard, each.digging.revision))
+    transaction.drop_own_writes(spent)
+
+
+def _archive_new(transaction: Transaction, running: Running, side: Side, each: Explained) -> None:
+    """What history shows before an own write is archived, once."""
+    remote, key = side.remote, Key(each.target.key)
+    kept = {archived.fingerprint for archived in running.store.archive(running.scope, key)}
+    between = [
+        item
+        for item in each.digging.between
+        if (entry := remote.read(item).entries.get(key.text)) and remote.fingerprints.of(entry) not in kept
+    ]
+    archive_between(transaction, running, remote, [each.target], between)
 
 
 def _commit(transaction: Transaction, running: Running, changes: Sequence[Change]) -> dict[str, int]:
@@ -87,13 +144,20 @@ def _move_bases(
         put.append(Base(key, fingerprint, version, item))
         if revision is not None and item not in unsettled:
             held[item] = Held(item, revision, changed)
+    side.moving -= {key for key, *_ in moves}
     if not (put or dropped):
         return
     transaction.put_bases(track, put)
     transaction.drop_bases(track, dropped)
     transaction.put_held(track, list(held.values()))
     transaction.drop_seen(track, [key for key, *_ in moves])
-    transaction.drop_own_writes(side.spent)
+    # A revision that is not known may still be the one that an own write waits for; absence is known.
+    at = {item: at for _, shown, _, item, at, _ in moves if item is not None and (at or shown is None)}
+    transaction.drop_own_writes(
+        own.id
+        for item in at.keys() & side.own_writes.keys()
+        for own in impossible(side.own_writes[item], side.remote.features.guard, at[item])
+    )
 
 
 def unsettled_items(plan: Plan, link: str) -> set[str]:

@@ -186,9 +186,7 @@ class Carrier:
 
     def _dig(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
-            found = dig(
-                self.remote, task.item, task.operation, task.targets, task.expected, task.landed
-            )
+            found = dig(self.remote, task.item, task.operation, task.targets, task.expected, task.landed)
             task.between, task.seen = found.between, found.revision
             task.machine = protocol.step(task.machine, found.dug)
 

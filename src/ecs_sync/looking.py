@@ -5,19 +5,19 @@ Values are read only for keys that moved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from ecs_sync.adapter import Item, ItemId
-from ecs_sync.diff import UNSEEN, Observed
-from ecs_sync.errors import AdapterError
+from ecs_sync.adapter import Item, ItemId, Revision
+from ecs_sync.diff import UNSEEN, Observed, Unseen
 from ecs_sync.mapping import Refusal
 from ecs_sync.merge import Met, Moved
 from ecs_sync.model import Entry, Key
 from ecs_sync.observe import Observation
-from ecs_sync.protocol import Absorbed, Dug, Sight, absorb
+from ecs_sync.owned import Explained, explain
+from ecs_sync.protocol import Absorbed
 from ecs_sync.remote import Reading, Remote, Row
-from ecs_sync.store import Base, Operation, OwnWrite, Seen, Store, Target, Track
+from ecs_sync.store import Base, OwnWrite, Seen, Store, Target, Track
 
 
 @dataclass
@@ -25,7 +25,9 @@ class Side:
     """One link as a run finds it: its remote, its track and bases, and what was observed.
 
     ``carried`` is the former track whose bases still hold where the link's place or selection was
-    edited; ``spent`` gathers own writes that need not be remembered any more.
+    edited. ``held`` has the revisions at which the items of ``own_writes`` were last in step;
+    ``explained`` gathers what the look says of own writes, to be recorded with what the plan adopts.
+    ``moving`` has the keys of which a base shall move, until it did.
     """
 
     remote: Remote
@@ -36,7 +38,9 @@ class Side:
     seen: dict[str, Seen] = field(default_factory=dict)
     left_behind: tuple[ItemId, ...] = ()
     base_keys: int = 0
-    spent: list[str] = field(default_factory=list)
+    held: Mapping[ItemId, Revision] = field(default_factory=dict)
+    explained: list[Explained] = field(default_factory=list)
+    moving: set[str] = field(default_factory=set)
     _readings: dict[ItemId, Reading] = field(default_factory=dict)
 
     def bases(self, store: Store) -> Iterator[Base]:
@@ -85,8 +89,11 @@ class Looking:
     own: Target | None = None
 
 
-def look(sides: Sequence[Side], batch: Sequence[Moved]) -> dict[str, list[Looking]]:
-    """Looks closely at a batch of keys on every link."""
+def look(sides: Sequence[Side], batch: Sequence[Moved], unset: Mapping[str, int]) -> dict[str, list[Looking]]:
+    """Looks closely at a batch of keys on every link.
+
+    ``unset`` has the store's version that last unset each key, where one did.
+    """
     lookings: dict[str, list[Looking]] = {each.key: [] for each in batch}
     for i, side in enumerate(sides):
         mine = [each for each in batch if side.remote.selection.covers(each.key)]
@@ -106,7 +113,8 @@ def look(sides: Sequence[Side], batch: Sequence[Moved]) -> dict[str, list[Lookin
                 looking = _look_closely(side, each.key, met.base, row, fetched)
             else:
                 looking = _glance(side, each.key, met.base, row, each.key in confirmed)
-            lookings[each.key].append(looking)
+            own = _own(looking, each.key, unset.get(each.key, 0))
+            lookings[each.key].append(replace(looking, own=own))
     return lookings
 
 
@@ -174,10 +182,10 @@ def _glance(side: Side, key: str, base: Base | None, row: Row | None, confirmed:
     if row is None:
         reason = "" if confirmed else _why_unseen(side, key, base)
         observed: Observed = UNSEEN if reason else None
-        return Looking(side, base, None, observed, reason=reason, own=_own(side, key, base, None))
+        return Looking(side, base, None, observed, reason=reason)
     if row.unseen is not None:
         return Looking(side, base, row, UNSEEN, reason=row.unseen)
-    return Looking(side, base, row, row.fingerprint, own=_own(side, key, base, row))
+    return Looking(side, base, row, row.fingerprint)
 
 
 def _look_closely(side: Side, key: str, base: Base | None, row: Row, fetched: dict[ItemId, Item]) -> Looking:
@@ -185,7 +193,7 @@ def _look_closely(side: Side, key: str, base: Base | None, row: Row, fetched: di
     entry = side.reading(item).entries.get(key) if item is not None else None
     if entry is None or side.remote.fingerprints.of(entry) != row.fingerprint:
         return Looking(side, base, row, UNSEEN, reason="it moved while it was looked at")
-    return Looking(side, base, row, row.fingerprint, entry, own=_own(side, key, base, row))
+    return Looking(side, base, row, row.fingerprint, entry)
 
 
 def _why_unseen(side: Side, key: str, base: Base | None) -> str:
@@ -200,46 +208,40 @@ def _why_unseen(side: Side, key: str, base: Base | None) -> str:
     return observation.reason or "the listing is incomplete"
 
 
-def _own(side: Side, key: str, base: Base | None, row: Row | None) -> Target | None:
-    """The own write that explains what is seen: it landed late, and nobody edited the place."""
-    id = row.item if row else base.item if base else None
+def _own(looking: Looking, key: str, unset: int) -> Target | None:
+    """The own write that explains what is seen: it landed late, and nobody edited the place.
+
+    The newest is asked first, and of equal ones that which replaced something; what one explains is the
+    base for the next, so that each landing accounts for one own write.
+    """
+    side, base, row = looking.side, looking.base, looking.row
+    id = row.item if row else base.item if base else _located(side, key)
+    if isinstance(looking.observed, Unseen) or id is None:
+        return None
+    settled, version = (base.fingerprint, base.version) if base else (None, unset)
     explains: Target | None = None
-    for own in side.own_writes.get(id, ()) if id else ():
-        target = next((t for t in own.targets if t.key == key), None)
-        if target is None:
+    for own, target in _asked(side.own_writes.get(id, ()), key):
+        if looking.observed == settled:
+            break
+        explained = explain(side.remote, own, target, row, version, side.held.get(id))
+        if explained is None:
             continue
-        verdict = absorb(
-            creates=own.expected is None,
-            deletes=own.operation is Operation.DELETE,
-            guard=side.remote.features.guard,
-            sight=(sight := _sight(own, target, row)),
-            dug=_dug(side, own) if sight is Sight.OTHER and side.remote.features.history else None,
-            version=target.version,
-            base_version=base.version if base else 0,
-        )
-        if verdict in (Absorbed.LANDED, Absorbed.STALE):
-            explains = target
-        if verdict in (Absorbed.LANDED, Absorbed.GONE):
-            side.spent.append(own.id)
+        side.explained.append(explained)
+        match explained.verdict:
+            case Absorbed.LANDED:
+                settled, version, explains = target.fingerprint, target.version, target
+            case Absorbed.STALE:
+                explains = explains or target
+            case Absorbed.GONE | Absorbed.OPEN:
+                pass
     return explains
 
 
-def _dug(side: Side, own: OwnWrite) -> Dug:
-    """Does the history after the expected revision show the own write?"""
-    try:
-        versions = side.remote.dig(own.item, own.expected)
-    except AdapterError:
-        return Dug.UNREADABLE
-    for version in versions:
-        shown = {row.key: row.fingerprint for row in side.remote.rows(version, side.remote.read(version))}
-        if all(shown.get(target.key) == target.fingerprint for target in own.targets):
-            return Dug.LANDED
-    return Dug.NOTHING
+def _asked(owned: Iterable[OwnWrite], key: str) -> list[tuple[OwnWrite, Target]]:
+    found = [(own, target) for own in owned for target in own.targets if target.key == key]
+    return sorted(found, key=lambda pair: (-pair[1].version, pair[0].expected is None))
 
 
-def _sight(own: OwnWrite, target: Target, row: Row | None) -> Sight:
-    revision = row.revision if row else None
-    if revision == own.expected and (revision is not None or row is None):
-        return Sight.EXPECTED
-    shown = row.fingerprint if row else None
-    return Sight.TARGET if shown == target.fingerprint else Sight.OTHER
+def _located(side: Side, key: str) -> ItemId | None:
+    where = side.remote.mapping.locate(Key(key))
+    return None if isinstance(where, Refusal) else where

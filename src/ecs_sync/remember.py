@@ -25,11 +25,11 @@ def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
         lost = [hold.key.text for hold in holds if hold.why is Why.LOST]
         now = {key: stored.version for key, stored in running.store.stored(running.scope, lost).items()}
         rows = {hold.key.text: _seen(side, hold, now) for hold in holds}
-        changed = [each.change for each in report.carried if each.change.side == side.remote.link]
-        clean = not changed and not report.stops and not _unread(side, report)
+        # A place is known by its token only where all that it showed is on record, as a base or as seen.
+        clean = not side.moving and not report.stops and not _unread(side, report)
         token = side.observation.token if clean else None
         same_rows = {key: row._replace(since=row.since) for key, row in side.seen.items()}
-        establish = not side.track.established and not report.stops
+        establish = not side.track.established and not report.stops and not _left_out(side, report)
         if rows == same_rows and token == side.track.token and not establish:
             continue
         with running.store.transaction(running.lease) as transaction:
@@ -38,6 +38,11 @@ def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
             transaction.set_token(side.track.id, token)
             if establish:
                 transaction.establish(side.track.id)
+
+
+def _left_out(side: Side, report: Report) -> bool:
+    """Was something not even tried, because the plan that is carried out does not show it?"""
+    return bool(side.moving - {each.change.key.text for each in report.carried})
 
 
 def _is_of(hold: Hold, side: Side) -> bool:

@@ -155,10 +155,14 @@ class Remote:
             return [Page(tuple(Item(id, None, unreadable=str(error)) for id in ids))]
 
     def dig(self, id: ItemId, after: Revision | None) -> list[Item]:
-        """The versions of an item after a revision, oldest first. Raises AdapterError."""
+        """The versions of an item after a revision, oldest first. Raises AdapterError, also where the
+        history ends without its proof: what it does not show may be what came between."""
         if not isinstance(self.adapter, KeepsHistory):
             raise Unavailable(f"{id} keeps no history")
-        return [item for page in self.adapter.history(id, after).pages for item in page.items]
+        pages = list(self.adapter.history(id, after).pages)
+        if not pages or pages[-1].proof is None:
+            raise Unavailable(f"the history of {id} ended without its proof of completeness")
+        return [item for page in pages for item in page.items]
 
     # Translating
 

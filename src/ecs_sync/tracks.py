@@ -63,7 +63,12 @@ def _side(remote: Remote, track: Track | None, store: Store) -> Side:
     for write in store.own_writes(track.id):
         own.setdefault(write.item, []).append(write)
     seen = {row.key: row for row in store.seen(track.id)}
-    return Side(remote, track, None, blank, own, seen, base_keys=store.base_count(track.id))
+    side = Side(remote, track, None, blank, own, seen, base_keys=store.base_count(track.id))
+    # What was seen out of step was seen at a later revision than the one that is looked for here.
+    strays = {row.item for row in seen.values()}
+    held = store.known(track.id, [item for item in own if item not in strays])
+    side.held = {item: known.revision for item, known in held.items()}
+    return side
 
 
 def _same_mapping(identity: str, remote: Remote) -> bool:

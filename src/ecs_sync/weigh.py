@@ -45,6 +45,7 @@ def weigh(job: str, scope: Scope, policy: JobPolicy, store: Store, at: int, side
     while batch := list(islice(stream, _BATCH)):
         weighing.batch(batch)
     weighing.rehearse()
+    weighing.note_moving()
     return Plan(
         job,
         scope,
@@ -101,7 +102,7 @@ class _Weighing:
         stored = self.store.stored(self.scope, keys, self.at)
         after = {each.key: _oldest(each) for each in batch if each.key in stored}
         later = self.store.later(self.scope, after, self.at)
-        lookings = look(self.sides, batch)
+        lookings = look(self.sides, batch, {key: _last_unset(versions) for key, versions in later.items()})
         decided = len(self.changes)
         for each in batch:
             found = _lift(lookings[each.key], stored.get(each.key))
@@ -190,9 +191,7 @@ class _Weighing:
     def _take(self, outcome: _Outcome, decision: Decision, looking: Looking) -> None:
         match decision.action:
             case Action.NOTHING:
-                if looking.own is not None:
-                    self.rebases.append(outcome.rebase(looking))
-                elif decision.why is Why.UNSEEN:
+                if decision.why is Why.UNSEEN:
                     self._unseen(outcome.key, looking)
             case Action.REBASE:
                 self.rebases.append(outcome.rebase(looking))
@@ -257,6 +256,14 @@ class _Weighing:
                     if change.key in refused:
                         self.changes.remove(change)
                         self.holds.append(_refused(change, refused[change.key]))
+
+    def note_moving(self) -> None:
+        """Notes at each side which keys' bases this plan would move."""
+        for side in self.sides:
+            link = side.remote.link
+            changes = (c for c in (*self.changes, *self.raises) if link in (c.side, c.source))
+            side.moving = {change.key.text for change in changes}
+            side.moving.update(rebase.key.text for rebase in self.rebases if rebase.link == link)
 
 
 class _Images:
@@ -366,18 +373,14 @@ class _Outcome:
 
     def rebase(self, looking: Looking) -> Rebase:
         observed = looking.observed if isinstance(looking.observed, bytes) else None
-        version: int | None = self.version
-        if looking.own is not None:
-            version = max(looking.own.version, looking.base.version if looking.base else 0)
-        elif self.winner is not None:
-            version = None
+        version = self.version if self.winner is None else None
         row = looking.row
         return Rebase(
             self.key,
             looking.side.remote.link,
             observed,
             version,
-            row.item if row else None,
+            row.item if row else self._where(looking),
             row.revision if row else None,
             row.changed if row else None,
         )
@@ -419,6 +422,11 @@ def _refused(change: Change, reason: str) -> Hold:
 
 def _oldest(each: Moved) -> int:
     return min((met.base.version if met.base else 0) for met in each.links)
+
+
+def _last_unset(later: Sequence[Stored]) -> int:
+    """The store's version that last unset a key; 0 where none did."""
+    return max((stored.version for stored in later if not stored.present), default=0)
 
 
 def _strengths(later: Sequence[Stored], version: int) -> tuple[Strength, ...]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ecs_sync import sync
+from ecs_sync.adapter import Adapter
 from ecs_sync.amend import change
 from ecs_sync.limits import Limits
 from ecs_sync.model import HAND_PRIORITY, Entry, Key, Rank, Scope, Value
@@ -22,12 +27,16 @@ from ecs_sync.sensitivity import Sensitivity
 from ecs_sync.store import Cipher, Store
 from ecs_sync.tracks import identity_of
 from ecs_sync_adapters.memory import MemoryAdapter, MemoryOptions, MemoryPlace
-from ecs_sync_adapters.memory_store import Memory, memory
+from ecs_sync_adapters.memory_store import Memory, forget, memory
+from ecs_sync_mappings.document import DocumentMapping, DocumentOptions
 from ecs_sync_mappings.path import PathMapping, PathOptions
 
 SCOPE = Scope(tenant="acme", environment="test")
 HAND = Rank(HAND_PRIORITY, "hand")
 KEY = bytes(range(32))
+CIPHER_KEY = bytes(range(32, 64))
+QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where many stores are made and thrown away: in memory where the system offers that."""
 NO_LIMITS = Limits(deletes=100, changes=100, floor=1_000_000)
 
 _names = itertools.count()
@@ -47,6 +56,8 @@ class LinkSpec:
     select: Selection = Selection()
     types: str = "text"
     hard_deletes: bool = True
+    document: bool = False
+    """All keys in one JSON document, instead of an item for each."""
 
 
 class House:
@@ -56,6 +67,8 @@ class House:
         self.store, self.policy, self.limits = store, policy, limits
         self.protected: tuple[Selection, ...] = ()
         self.secret: tuple[str, ...] = ()
+        self.around: Callable[[str, Adapter], Adapter] = lambda link, adapter: adapter
+        """Puts something around the adapter of each link, to watch its calls."""
         self._stores: dict[str, str] = {}
         self.links = tuple(links)
 
@@ -65,6 +78,14 @@ class House:
 
     def _store_of(self, link: str) -> str:
         return self._stores.setdefault(link, f"house-{next(_names)}-{link}")
+
+    def _spec(self, link: str) -> LinkSpec:
+        return next(spec for spec in self.links if spec.name == link)
+
+    def forget(self) -> None:
+        """Lets go of what is at the places."""
+        for name in self._stores.values():
+            forget(name)
 
     def edit(self, link: str, **changes: Any) -> None:
         """Edits a link in the configuration."""
@@ -78,14 +99,20 @@ class House:
     def _remote(self, spec: LinkSpec) -> Remote:
         place = MemoryPlace(spec.prefix)
         adapter = MemoryAdapter(MemoryOptions(name=self._store_of(spec.name), **spec.options))
+        mapping = (
+            DocumentMapping(DocumentOptions(format="json"), place, SCOPE)
+            if spec.document
+            else PathMapping(PathOptions(types=spec.types), place, SCOPE)
+        )
+        spelled = "document" if spec.document else f"path {spec.types}"
         policy = LinkPolicy(spec.name, spec.mode, WORDS[spec.mode], spec.priority, spec.first, **spec.policy)
         return Remote(
             spec.name,
             policy,
-            Paced(adapter, Pace(attempts=1)),
+            Paced(self.around(spec.name, adapter), Pace(attempts=1)),
             place,
-            PathMapping(PathOptions(types=spec.types), place, SCOPE),
-            identity_of(str(place), f"path {spec.types}", spec.select.text, str(spec.mode)),
+            mapping,
+            identity_of(str(place), spelled, spec.select.text, str(spec.mode)),
             self.store.fingerprinter,
             spec.select,
             Sensitivity(self.secret),
@@ -110,12 +137,18 @@ class House:
     def at(self, link: str, prefix: str = "app/") -> dict[str, str]:
         """What is at a link's place: names without their prefix, and values."""
         items = self.place(link).items()
+        if self._spec(link).document:
+            return dict(json.loads(items.get("app/", b"{}")))
         return {
             id.removeprefix(prefix): value.decode() for id, value in items.items() if id.startswith(prefix)
         }
 
     def put(self, link: str, **values: str | None) -> None:
         """Edits a place from outside; None deletes."""
+        if self._spec(link).document:
+            edited = {name: value for name, value in {**self.at(link), **values}.items() if value is not None}
+            self.place(link).set("app/", json.dumps(edited).encode())
+            return
         for name, value in values.items():
             id = "app/" + name.replace("__", "/")
             if value is None:
@@ -140,3 +173,38 @@ def open_house(
     """A house with a new store in ``folder``."""
     store = Store.create(f"sqlite:///{folder / 'store.db'}", cipher=cipher, fingerprint_key=KEY)
     return House(store, links, policy, limits)
+
+
+@cache
+def _template(cipher: Cipher | None) -> bytes:
+    """A store that was just made: making one takes much longer than copying it."""
+    with TemporaryDirectory(dir=QUICK) as folder:
+        path = Path(folder) / "store.db"
+        Store.create(f"sqlite:///{path}", cipher=cipher, fingerprint_key=KEY).close()
+        return path.read_bytes()
+
+
+@contextmanager
+def reopened(made: bytes, cipher: Cipher | None = None) -> Iterator[Store]:
+    """A store from the bytes of one, in a folder of its own."""
+    with TemporaryDirectory(dir=QUICK) as folder:
+        path = Path(folder) / "store.db"
+        path.write_bytes(made)
+        with Store.open(f"sqlite:///{path}", cipher=cipher, fingerprint_key=KEY) as store:
+            yield store
+
+
+@contextmanager
+def quick_house(
+    *links: LinkSpec,
+    policy: JobPolicy = JobPolicy(),
+    limits: Limits = NO_LIMITS,
+    cipher: Cipher | None = None,
+) -> Iterator[House]:
+    """A house with a new store, for one example among many."""
+    with reopened(_template(cipher), cipher) as store:
+        house = House(store, links, policy, limits)
+        try:
+            yield house
+        finally:
+            house.forget()
