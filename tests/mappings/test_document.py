@@ -119,6 +119,28 @@ db: 1
 """
 
 
+def test_a_document_for_a_new_profile_takes_keys_beside_its_own_selector() -> None:
+    mapping = mapping_of("app.yml", profile="docker")
+    values = {"spring/cloud/on": Value.boolean(True), "spring/config/import": Value.string("other.yml")}
+    text = write(mapping, "app.yml", values, "spring:\n  main: 1\n")
+    assert (
+        text
+        == """\
+spring:
+  main: 1
+---
+spring:
+  config:
+    activate:
+      on-profile: docker
+    import: other.yml
+  cloud:
+    "on": true
+"""
+    )
+    assert read(mapping, "app.yml", text) == values
+
+
 def test_a_profile_selects_its_document_and_the_others_survive() -> None:
     for profile, held in ((None, "80"), ("docker", "8080")):
         mapping = mapping_of("app.yml", profile=profile)

@@ -169,29 +169,20 @@ class YamlDocument:
         return text[:at] + before + newline.join(lines) + newline + text[at:]
 
     def _add_part(self, edits: Edits) -> str:
-        trie = tree.additions(Node(Kind.MAP, 0, 0, 1), edits.add, self.view.lists)[0][1]
+        profile = self.view.profile
+        selector = {} if profile is None else {tuple(_SELECTORS[0].split(".")): Value.string(profile)}
+        trie = tree.additions(Node(Kind.MAP, 0, 0, 1), {**selector, **edits.add}, self.view.lists)[0][1]
         newline = newline_of(self.text)
         lines = self._lines(trie, Kind.MAP, "")
-        if self.view.profile is not None:
-            lines = [*_selector(self.view.profile), *lines]
-        elif self.parts:
+        if profile is None and self.parts:
             marked = self.text[: self.parts[0].start].endswith("---")
             return newline.join([*lines, *([] if marked else ["---"]), self.text])
         text = self.text
         if text and not text.endswith("\n"):
             text += newline
-        if self.parts or (self.view.profile is not None and text):
+        if self.parts or (profile is not None and text):
             lines = ["---", *lines]
         return text + newline.join(lines) + newline
-
-
-def _selector(profile: str) -> list[str]:
-    return [
-        "spring:",
-        "  config:",
-        "    activate:",
-        f"      on-profile: {literal(Value.string(profile))}",
-    ]
 
 
 def _column(text: str, at: int) -> int:
