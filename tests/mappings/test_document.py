@@ -119,6 +119,21 @@ db: 1
 """
 
 
+def test_a_placeholder_without_quotes_becomes_another_without_quotes() -> None:
+    mapping = mapping_of("app.yml")
+    text = "id: ${name}:${random.uuid}\n"
+    assert write(mapping, "app.yml", {"id": Value.string("${random.uuid}")}, text) == "id: ${random.uuid}\n"
+    assert write(mapping, "app.yml", {"id": Value.string("{a}")}, text) == 'id: "{a}"\n'
+    flow = "{id: x, n: [a]}\n"
+    assert write(mapping, "app.yml", {"id": Value.string("${a}"), "n": Value.json('["a"]')}, flow) == (
+        '{id: "${a}", n: [a]}\n'
+    )
+    listed = "{id: x, n: [a]}\n"
+    assert write(mapping, "app.yml", {"id": Value.string("x"), "n": Value.string("${a}")}, listed) == (
+        '{id: x, n: "${a}"}\n'
+    )
+
+
 def test_a_document_for_a_new_profile_takes_keys_beside_its_own_selector() -> None:
     mapping = mapping_of("app.yml", profile="docker")
     values = {"spring/cloud/on": Value.boolean(True), "spring/config/import": Value.string("other.yml")}

@@ -35,6 +35,8 @@ from .yaml_nodes import Part, last_offset, parts, resolve
 
 EMPTY = ""
 
+_FLOW = frozenset(",[]{}")
+"""What divides values in flow; in block it may stand inside of a value without quotes."""
 _SELECTORS = ("spring.config.activate.on-profile", "spring.profiles")
 _PLAIN = re.compile(r"[A-Za-z_/$(.\u00c0-\u02af][^\x00-\x1f]*")
 _OTHER_TYPES = re.compile(
@@ -237,12 +239,12 @@ def _name(name: str) -> str:
     return name if _plain(name) else double_quoted(name)
 
 
-def _plain(text: str) -> bool:
+def _plain(text: str, barred: frozenset[str] = _FLOW) -> bool:
     """Can it stand without quotes, here and for readers of YAML 1.1?"""
     return (
         _PLAIN.fullmatch(text) is not None
         and text.isprintable()
-        and not set(text) & set(",[]{}#\"'`\ufeff")
+        and not set(text) & (barred | set("#\"'`\ufeff"))
         and ": " not in text
         and text[-1] not in ": "
         and not _OTHER_TYPES.fullmatch(text)
@@ -286,6 +288,9 @@ def _styled(value: Value, style: str | None, raw: str) -> str:
         return "'" + value.text.replace("'", "''") + "'"
     if style == '"':
         return double_quoted(value.text)
+    if style is None and set(raw) & _FLOW and _plain(raw, frozenset()) and _plain(value.text, frozenset()):
+        # The one before holds what divides values in flow: so this is block, where `${a}` needs no quotes.
+        return value.text
     return literal(value)
 
 
