@@ -196,6 +196,7 @@ class Why(StrEnum):
     DELETES_OFF = "deletes are off"
     LOST = "lost the conflict at a place that is not written"
     UNDONE = "undone at this place"
+    NEXT_RUN = "another link's base moves first: the next run decides"
     UNSAYABLE = "refused"
     UNSEEN = "unseen"
 
@@ -265,9 +266,11 @@ def decide(job: JobPolicy, standing: Standing, views: Sequence[View], image: Ima
     raises = winner.state is State.CONVERGED
     won = Decision(winner.view.link, winner.state, Action.REBASE if raises else Action.ADOPT)
     after = Standing(_NEXT_VERSION, standing.value if raises else winner.view.adopted)
-    decisions = (won if f is winner else _follow(_in_step(f, standing), after, waiting, image) for f in found)
+    settled = [won if f is winner else _follow(_in_step(f, standing), after, waiting, image) for f in found]
+    if any(d.state is State.CONVERGED and d.action is Action.HOLD for d in settled):
+        return Settlement(tuple(_bases_first(f) for f in found))
     adopt, raised = (None, won.link) if raises else (won.link, None)
-    return Settlement(tuple(decisions), adopt, raised, contest)
+    return Settlement(tuple(settled), adopt, raised, contest)
 
 
 def _waits(found: _Found, standing: Standing, views: Sequence[View], image: ImageOf) -> Why | None:
@@ -309,7 +312,7 @@ def _contends(job: JobPolicy, found: _Found, standing: Standing) -> bool:
             ranked = standing.value is not None or job.delete_wins
             moved = view.moved and not view.meets
             return moved and ranked and words.conflict in (Word.ADOPT, Word.RULE) and _stronger(job, found)
-        case State.IN_SYNC | State.PENDING | State.UNSEEN:  # pragma: no branch (the states are all named)
+        case State.IN_SYNC | State.PENDING | State.UNSEEN:  # pragma: no branch (all named)
             return False
 
 
@@ -320,6 +323,11 @@ def _decisive(found: _Found) -> bool:
     return found.state is State.CONFLICT and found.view.policy.words.conflict is Word.ADOPT
 
 
+def _preferred(found: _Found) -> bool:
+    """Does the link say that its place wins, whatever the ranks?"""
+    return _decisive(found) and not (found.view.meets and found.view.choice is First.PRIORITY)
+
+
 def _strength(job: JobPolicy, view: View) -> Strength:
     return Strength(job.delete_wins or view.adopted is not None, view.policy.rank)
 
@@ -327,20 +335,18 @@ def _strength(job: JobPolicy, view: View) -> Strength:
 def _stronger(job: JobPolicy, found: _Found) -> bool:
     """Is this view stronger than every version the store made since the view's base?"""
     view = found.view
-    if _decisive(found) and not (view.meets and view.choice is First.PRIORITY):
-        return True
     against = (replace(later, present=True) if job.delete_wins else later for later in view.later)
-    return all(_strength(job, view) > other for other in against)
+    return _preferred(found) or all(_strength(job, view) > other for other in against)
 
 
 def _winner(job: JobPolicy, contenders: Sequence[_Found]) -> _Found | None:
-    """The strongest of those that are stronger than the store since their bases.
+    """The strongest of those that are stronger than the store since their bases, or preferred to it.
 
     This coalesces equal values: the strongest speaks for them. A link that is weaker than the store
     lends its rank to no other, because it would not have been adopted had it been looked at alone.
     """
     able = (contender for contender in contenders if _stronger(job, contender))
-    return max(able, key=lambda contender: _strength(job, contender.view), default=None)
+    return max(able, key=lambda each: (_preferred(each), _strength(job, each.view)), default=None)
 
 
 def _contest(
@@ -377,6 +383,21 @@ def _in_step(found: _Found, standing: Standing) -> _Found:
     return _Found(replace(found.view, base=observed, base_version=standing.version), found.state)
 
 
+def _bases_first(found: _Found) -> Decision:
+    """Where a link holds what the store holds, and may not follow it, its base moves before the store does.
+
+    A base left behind would take that value for a move of the place, and bring back what others took away.
+    """
+    match found.state:
+        case State.CONVERGED:
+            return Decision(found.view.link, found.state, Action.REBASE)
+        case State.IN_SYNC | State.UNSEEN:
+            why = Why.UNSEEN if found.state is State.UNSEEN else None
+            return Decision(found.view.link, found.state, Action.NOTHING, why)
+        case State.PENDING | State.DRIFTED | State.CONFLICT | State.FOREIGN:  # pragma: no branch (all named)
+            return Decision(found.view.link, found.state, Action.HOLD, Why.NEXT_RUN)
+
+
 def _follow(found: _Found, after: Standing, waiting: dict[str, Why], image: ImageOf) -> Decision:
     """What is done about a link whose value does not win, once the store stands like ``after``."""
     view = found.view
@@ -395,7 +416,7 @@ def _follow(found: _Found, after: Standing, waiting: dict[str, Why], image: Imag
             return Decision(view.link, found.state, Action.HOLD, waiting.get(view.link, Why.FOREIGN))
         case State.PENDING if view.pinned:
             return Decision(view.link, found.state, Action.HOLD, Why.UNDONE)
-        case State.PENDING | State.DRIFTED | State.CONFLICT:  # pragma: no branch (the states are all named)
+        case State.PENDING | State.DRIFTED | State.CONFLICT:  # pragma: no branch (all named)
             why = _why_not_pushed(found, state, sides.desired, waiting)
             reason = sides.desired.reason if isinstance(sides.desired, Unsayable) else ""
             action = Action.HOLD if why else Action.PUSH

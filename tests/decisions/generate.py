@@ -54,6 +54,8 @@ reports it, *rule* leaves it to the job's conflict rule. Each word can be set by
   delete whatever their ranks unless the job says `delete_wins: true`. A stronger link that moved to the
   value the store holds already only raises that value's rank. With `conflicts: hold`, the key is left
   alone on every link until somebody resolves it.
+- **Bases first.** Where one link holds what the store holds but may not follow it, its base moves in this
+  run and what other links moved to is decided in the next.
 - **A value that cannot be said** at a place is refused with the reason, and never bent.
 
 ## First contact
@@ -63,7 +65,8 @@ for one of the two reasons below. No delete goes either way on such a track.
 
 - What only one side has goes the way the mode says. Equal values are accepted without a write.
 - Different values are held, whatever mode and rule, until the link says `first: store`, `first: place`
-  or `first: priority`. Different values at two places that the store does not have yet are held as well.
+  or `first: priority`. Different values at two places that the store does not have yet are held as well,
+  and so is a new value while the place of another new link cannot be seen.
 - A key that the store has unset stays held, unless the link says `first: place` and its mode adopts.
 - An audit chooses nothing, whatever `first` says.
 

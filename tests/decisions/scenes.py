@@ -118,6 +118,19 @@ ANY_WORDS = st.tuples(
 )
 """Each word set by itself, as a link's configuration may."""
 
+
+def _coherent(spoken: tuple[Mode, Words]) -> bool:
+    words = spoken[1]
+    adopts = words.drifted is Word.ADOPT and words.foreign is Word.ADOPT
+    return adopts or words.conflict not in (Word.ADOPT, Word.RULE)
+
+
+COHERENT_WORDS = ANY_WORDS.filter(_coherent)
+"""A link whose place may win a conflict also adopts what moved there alone.
+
+Otherwise what another link brings turns a drift that is not adopted into a conflict that is.
+"""
+
 EITHER = st.booleans()
 ANY_LENS = st.sampled_from(LENSES)
 

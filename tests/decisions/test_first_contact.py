@@ -118,6 +118,37 @@ def test_a_new_link_that_holds_the_stores_value_follows_the_store_from_there() -
     assert done(settlement) == {"fresh": (Action.PUSH, None), "old": (Action.ADOPT, None)}
 
 
+def test_what_others_take_away_does_not_come_back_from_an_import_that_had_just_made_it_too() -> None:
+    legacy = View(link("legacy", Mode.IMPORT, 5), None, 0, X, X, (HAND,))
+    taken = established("consul", X, 1, None)
+    audit = View(link("audit", Mode.AUDIT, 0), X, 1, X, X)
+    unseen = View(link("ssm", Mode.MIRROR, 0), X, 1, UNSEEN)
+    assert done(settle(Standing(1, X), legacy, taken, audit, unseen)) == {
+        "legacy": (Action.REBASE, None),
+        "consul": (Action.HOLD, Why.NEXT_RUN),
+        "audit": (Action.NOTHING, None),
+        "ssm": (Action.NOTHING, Why.UNSEEN),
+    }
+    known = replace(legacy, base=X, base_version=1, later=())
+    assert done(settle(Standing(1, X), known, taken)) == {
+        "legacy": (Action.HOLD, Why.MODE),
+        "consul": (Action.ADOPT, None),
+    }
+
+
+def test_a_new_link_waits_for_another_new_link_that_cannot_be_seen() -> None:
+    unseen = replace(new("two", None), observed=UNSEEN)
+    settlement = settle(NOWHERE, new("one", X), unseen)
+    assert done(settlement) == {"one": HELD, "two": (Action.NOTHING, Why.UNSEEN)}
+    known = replace(unseen, first=False)
+    assert done(settle(NOWHERE, new("one", X), known))["one"] == (Action.ADOPT, None)
+
+
+def test_a_new_link_that_says_place_wins_over_a_stronger_established_one() -> None:
+    settlement = settle(NOWHERE, new("new", X, First.PLACE, rank=1), established("old", None, 0, Y))
+    assert done(settlement) == {"new": (Action.ADOPT, None), "old": (Action.PUSH, None)}
+
+
 def test_connecting_a_stronger_link_with_equal_values_writes_nothing_to_the_store() -> None:
     settlement = settle(Standing(1, X), replace(new("fresh", X, rank=5000), later=(HAND,)))
     assert done(settlement) == {"fresh": (Action.REBASE, None)}

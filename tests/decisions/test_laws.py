@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import compress
 from random import Random
 
 from hypothesis import assume, given, settings
@@ -23,7 +24,7 @@ from ecs_sync.policy import (
     decide,
 )
 
-from .scenes import ANY_WORDS, Scene, scenes
+from .scenes import ANY_WORDS, COHERENT_WORDS, Scene, scenes
 
 LAW = settings(max_examples=200, deadline=None)
 
@@ -33,6 +34,13 @@ any_scene = st.one_of(scenes(), scenes(spoken=ANY_WORDS))
 def pairs(scene: Scene, settlement: Settlement) -> list[tuple[View, Decision]]:
     assert [view.link for view in scene.views] == [decision.link for decision in settlement.decisions]
     return list(zip(scene.views, settlement.decisions, strict=True))
+
+
+def with_bases_first(scene: Scene) -> Scene:
+    """The scene in which something is decided: a run that only moves a base comes before it."""
+    settlement = scene.settlement()
+    postponed = any(decision.why is Why.NEXT_RUN for decision in settlement.decisions)
+    return scene.settled(settlement) if postponed else scene
 
 
 def strength(job: JobPolicy, view: View) -> Strength:
@@ -57,13 +65,14 @@ def test_the_order_of_links_decides_nothing(scene: Scene, random: Random) -> Non
 @LAW
 @given(any_scene)
 def test_what_was_not_seen_is_left_alone_and_has_no_say(scene: Scene) -> None:
+    """Except that new links wait for one another at first contact, which another test says."""
     settlement = scene.settlement()
     for view, decision in pairs(scene, settlement):
         if view.observed is UNSEEN:
             assert (decision.action, decision.why) == (Action.NOTHING, Why.UNSEEN)
-    seen = tuple(view for view in scene.views if view.observed is not UNSEEN)
-    kept = tuple(d for view, d in pairs(scene, settlement) if view.observed is not UNSEEN)
-    assert replace(scene, views=seen).settlement() == replace(settlement, decisions=kept)
+    heard = [view.observed is not UNSEEN or view.first for view in scene.views]
+    without = replace(scene, views=tuple(compress(scene.views, heard)))
+    assert without.settlement() == replace(settlement, decisions=tuple(compress(settlement.decisions, heard)))
 
 
 @LAW
@@ -95,15 +104,23 @@ def test_the_store_takes_one_value_at_most(scene: Scene) -> None:
         assert stronger(scene.job, raising)
 
 
+def _leaves_some_for_the_next_run(scene: Scene, settlement: Settlement) -> bool:
+    """Who was not heard at first contact has its say once the others have had theirs; a base moves before
+    the store does; and once a key is deleted, a place that has it and no base has made it anew."""
+    reasons = (Why.BURIED, Why.FIRST_CONTACT)
+    waited = {decision.link for decision in settlement.decisions if decision.why in reasons}
+    unheard = any(v.link in waited and v.choice in (First.PLACE, First.PRIORITY) for v in scene.views)
+    postponed = any(decision.why is Why.NEXT_RUN for decision in settlement.decisions)
+    deleted = scene.settled(settlement).standing.value is None and settlement.adopt is not None
+    return unheard or postponed or (deleted and any(v.base is None and v.moved for v in scene.views))
+
+
 @LAW
-@given(any_scene)
+@given(st.one_of(scenes(), scenes(spoken=COHERENT_WORDS)))
 def test_a_second_run_plans_nothing(scene: Scene) -> None:
     settlement = scene.settlement()
     after = scene.settled(settlement)
-    reasons = (Why.BURIED, Why.FIRST_CONTACT)
-    waited = {decision.link for decision in settlement.decisions if decision.why in reasons}
-    if any(v.link in waited and v.choice in (First.PLACE, First.PRIORITY) for v in scene.views):
-        # A link that was not heard at first contact has its say once the others have had theirs.
+    if _leaves_some_for_the_next_run(scene, settlement):
         after = after.settled(after.settlement())
     again = after.settlement()
     assert {decision.action for decision in again.decisions} <= {Action.NOTHING, Action.HOLD}
@@ -113,6 +130,7 @@ def test_a_second_run_plans_nothing(scene: Scene) -> None:
 @LAW
 @given(scenes())
 def test_without_a_conflict_every_place_that_is_pushed_to_ends_like_the_store(scene: Scene) -> None:
+    scene = with_bases_first(scene)
     settlement = scene.settlement()
     assume(settlement.contest is None)
     after = scene.settled(settlement)
@@ -151,6 +169,7 @@ def test_what_cannot_be_said_is_not_pushed(scene: Scene) -> None:
 @given(scenes(first=st.just(False)))
 def test_a_value_loses_to_a_delete_only_where_the_job_says_so(scene: Scene) -> None:
     assume(not scene.job.delete_wins)
+    scene = with_bases_first(scene)
     settlement = scene.settlement()
     after = scene.settled(settlement)
     if after.standing.value is not None:
@@ -164,6 +183,7 @@ def test_a_value_loses_to_a_delete_only_where_the_job_says_so(scene: Scene) -> N
 @LAW
 @given(scenes(first=st.just(False)))
 def test_the_winner_is_the_strongest_of_all_that_moved(scene: Scene) -> None:
+    scene = with_bases_first(scene)
     settlement = scene.settlement()
     winner = next((v for v in scene.views if v.link in (settlement.adopt, settlement.raised)), None)
     if settlement.contest and settlement.contest.winner is None:

@@ -128,7 +128,7 @@ class Engine:
 
     def rest(self, world: World) -> World:
         """Runs that see everything, until nothing changes any more."""
-        for _ in range(3):
+        for _ in range(4):
             before, world = world, self.look(world, tuple(range(len(self.links))))
             if before == world:
                 return world
