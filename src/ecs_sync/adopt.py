@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from ecs_sync.adapter import ItemId
 from ecs_sync.carry import Running, archive_between
 from ecs_sync.looking import Side
-from ecs_sync.model import Key
-from ecs_sync.owned import Explained, impossible
+from ecs_sync.model import Fingerprint, Key
+from ecs_sync.owned import Explained, impossible, told_apart
 from ecs_sync.plan import Change, KeyContest, Plan, Rebase
 from ecs_sync.policy import STORE
 from ecs_sync.protocol import Absorbed, Dug
@@ -43,11 +43,32 @@ def adopt(
         rebases = [r for r in plan.rebases if r.key.text not in moved and (r.link, r.item) not in opened]
         for side in sides:
             _move_bases(transaction, side, plan, standing, rebases, versions)
+        settled = _settled(running) if plan.contests else set()
         for contest in plan.contests:
-            if contest.key.text not in moved:
+            if contest.key.text not in moved and _named(contest) not in settled:
                 _record(transaction, running, sides, contest, rule)
         _tell(transaction, running, standing, versions)
     return versions, [change for change in wanted if change.key.text in moved]
+
+
+_Named = tuple[Key, frozenset[Fingerprint | None], Fingerprint | None]
+"""What makes two conflicts one: the key, the values, and which of them won."""
+
+
+def _settled(running: Running) -> set[_Named]:
+    """The conflicts on record: what is left to do of one that was settled is not another one."""
+    return {
+        (conflict.key, frozenset(candidate.fingerprint for candidate in conflict.candidates), won.fingerprint)
+        for conflict in running.store.all_conflicts(running.job)
+        for won in conflict.candidates
+        if won.side == conflict.winner
+    }
+
+
+def _named(each: KeyContest) -> _Named | None:
+    candidates = each.contest.candidates
+    won = [fingerprint for side, fingerprint, _ in candidates if side == each.contest.winner]
+    return (each.key, frozenset(fingerprint for _, fingerprint, _ in candidates), won[0]) if won else None
 
 
 def _opened(running: Running, sides: Sequence[Side]) -> set[tuple[str, ItemId | None]]:
@@ -67,8 +88,9 @@ def _absorb(transaction: Transaction, running: Running, side: Side) -> None:
     """
     assert side.track is not None
     known = [e for e in side.explained if e.digging.dug is not Dug.UNREADABLE]
+    spent = {each.own.id for each in known if each.verdict is not Absorbed.STALE}
     for each in known:
-        _archive_new(transaction, running, side, each)
+        spent.update(_archive_new(transaction, running, side, each))
     landed = [each for each in known if each.verdict is Absorbed.LANDED]
     for each in landed:
         target = each.target
@@ -78,23 +100,25 @@ def _absorb(transaction: Transaction, running: Running, side: Side) -> None:
             base = Base(target.key, target.fingerprint, target.version, each.own.item)
             transaction.put_bases(side.track.id, [base])
     transaction.drop_held(side.track.id, [each.own.item for each in landed])
-    spent = {each.own.id for each in known if each.verdict is not Absorbed.STALE}
     for each in landed:
         owned = side.own_writes[each.own.item]
         spent.update(own.id for own in impossible(owned, side.remote.features.guard, each.digging.revision))
     transaction.drop_own_writes(spent)
 
 
-def _archive_new(transaction: Transaction, running: Running, side: Side, each: Explained) -> None:
-    """What history shows before an own write is archived, once."""
+def _archive_new(transaction: Transaction, running: Running, side: Side, each: Explained) -> set[str]:
+    """What history shows before an own write is archived, once; the ids of own writes that it shows too."""
     remote, key = side.remote, Key(each.target.key)
     kept = {archived.fingerprint for archived in running.store.archive(running.scope, key)}
+    owned = [own for own in side.own_writes[each.own.item] if own.id != each.own.id]
+    others, late = told_apart(remote, each.digging.between, owned)
     between = [
         item
-        for item in each.digging.between
+        for item in others
         if (entry := remote.read(item).entries.get(key.text)) and remote.fingerprints.of(entry) not in kept
     ]
     archive_between(transaction, running, remote, [each.target], between)
+    return {own.id for own in late}
 
 
 def _commit(transaction: Transaction, running: Running, changes: Sequence[Change]) -> dict[str, int]:

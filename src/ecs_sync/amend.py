@@ -12,15 +12,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ecs_sync.carry import Carrier, Running, Task, task_of
+from ecs_sync.diff import State
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.leased import leased
 from ecs_sync.model import Entry, Key, Rank
-from ecs_sync.plan import Hold
+from ecs_sync.plan import Change, Hold
 from ecs_sync.policy import STORE
 from ecs_sync.protocol import Result
 from ecs_sync.recover import recover
 from ecs_sync.remote import Remote
-from ecs_sync.store import Base, Done, EntryChange, Seen, Store, Stored, Target, Track, Transaction, new_id
+from ecs_sync.store import (
+    Archived,
+    Base,
+    Done,
+    EntryChange,
+    Seen,
+    Store,
+    Stored,
+    Target,
+    Track,
+    Transaction,
+    new_id,
+)
 from ecs_sync.sync import Job, Order, plan
 
 
@@ -201,7 +214,7 @@ def undo(job: Job, store: Store, order: Order, hand: Rank, run: str) -> Amended:
         recover(running, job.remotes)
         amended = Amended(running.run)
         changes = dict(_undone_in_store(job, store, hand, done, amended))
-        at_places = [d for d in done if d.side != STORE and d.key not in changes]
+        at_places = [d for d in done if d.side != STORE]
         for remote in job.remotes:
             mine = [each for each in at_places if each.side == remote.link]
             _undo_at(running, job, remote, mine, changes, hand, amended)
@@ -250,6 +263,8 @@ def _undo_at(
         archived = running.store.archived(each.before) if each.before is not None else None
         if each.item not in seen or shown != each.fingerprint or track is None:
             amended.left.append((each.key, f"{remote.link} was changed since"))
+        elif each.key in changes and _follows(remote, changes[each.key].entry, archived):
+            continue
         elif archived is not None and archived.entry is None:
             amended.left.append((each.key, f"the value that {remote.link} held was not kept"))
         elif archived is not None and (held := _once_held(running.store, job, remote, each, archived.entry)):
@@ -258,6 +273,14 @@ def _undo_at(
             back.append((each, archived.entry if archived else None))
     if back and track is not None:
         _write_back(running, remote, track, back, amended)
+
+
+def _follows(remote: Remote, undone: Entry | None, archived: Archived | None) -> bool:
+    """Is what the store goes back to just what the place held before? The next run then carries it there."""
+    if undone is None or archived is None:
+        return undone is None and archived is None
+    image = remote.image(undone)
+    return isinstance(image, Entry) and remote.fingerprints.of(image) == archived.fingerprint
 
 
 def _once_held(store: Store, job: Job, remote: Remote, done: Done, before: Entry | None) -> Stored | None:
@@ -291,7 +314,20 @@ def _write_back(
             continue
         fingerprint = remote.fingerprints.of(entry) if entry is not None else None
         target = Target(each.key.text, fingerprint, 0)
-        tasks.append(task_of(new_id(), running.run, remote, rehearsed.write, (), item, [target]))
+        change = Change(
+            each.key,
+            remote.link,
+            STORE,
+            State.DRIFTED,
+            None,
+            entry,
+            each.fingerprint,
+            fingerprint,
+            0,
+            remote.policy.rank,
+            each.item,
+        )
+        tasks.append(task_of(new_id(), running.run, remote, rehearsed.write, [change], item, [target]))
     with running.store.transaction(running.lease) as transaction:
         keys = [target.key for task in tasks for target in task.targets]
         transaction.drop_bases(track.id, keys)

@@ -16,7 +16,7 @@ from ecs_sync.adapter import Delete, Features, Item, ItemId, Outcome, Put, Revis
 from ecs_sync.errors import AdapterError, Unacknowledged
 from ecs_sync.faults import Point, reached
 from ecs_sync.model import Entry, Key, Scope
-from ecs_sync.owned import dig, holds, impossible
+from ecs_sync.owned import dig, holds, impossible, told_apart
 from ecs_sync.plan import Change
 from ecs_sync.policy import STORE
 from ecs_sync.protocol import Answered, Guarded, Machine, Phase, Result, Sight
@@ -299,17 +299,22 @@ class Carrier:
         transaction.drop_bases(self.track, [t.key for _, t in fresh if t.fingerprint is None])
         transaction.drop_held(self.track, {task.item for task in landed})
         transaction.drop_seen(self.track, keys)
-        transaction.drop_own_writes(own.id for task in landed for own in self._accounted(task, bases))
+        open_still = self.running.store.own_writes(self.track)
         for task in landed:
-            archive_between(transaction, self.running, self.remote, task.targets, task.between)
+            owned = [own for own in open_still if own.item == task.item]
+            others, late = told_apart(self.remote, task.between, owned)
+            archive_between(transaction, self.running, self.remote, task.targets, others)
+            spent = [*late, *self._accounted(task, owned, bases)]
+            transaction.drop_own_writes({own.id for own in spent})
 
-    def _accounted(self, task: Task, bases: Mapping[str, Base]) -> Iterator[OwnWrite]:
+    def _accounted(
+        self, task: Task, owned: Sequence[OwnWrite], bases: Mapping[str, Base]
+    ) -> Iterator[OwnWrite]:
         """The own writes that need not be remembered any more, now that this one landed.
 
         Besides those that can never land: one delete where the write created what had a base, for that
         stood for the absence; and one whose late landing is what the write replaced.
         """
-        owned = [own for own in self.running.store.own_writes(self.track) if own.item == task.item]
         yield from impossible(owned, self.remote.features.guard, task.landed)
         if task.expected is None and any(target.key in bases for target in task.targets):
             yield from islice((own for own in owned if own.operation is Operation.DELETE), 1)

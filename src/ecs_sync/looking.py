@@ -61,6 +61,11 @@ class Side:
             self._readings[item.id] = self.remote.read(item)
         return self._readings[item.id]
 
+    def may_hold(self, id: ItemId) -> bool:
+        """May an item of many entries be there, though none of ours that is looked for is in it?"""
+        unlisted = self.observation.unchanged and not self.remote.mapping.single
+        return unlisted or id in self.observation.listed
+
     def item(self, id: ItemId) -> Item | None:
         """The item as observed, or read again where it was not kept."""
         kept = self.observation.kept.get(id)

@@ -72,6 +72,22 @@ def dig(
     return Digging(Dug.GAP if between else Dug.NOTHING, between, found)
 
 
+def told_apart(
+    remote: Remote, between: Iterable[Item], owned: Iterable[OwnWrite]
+) -> tuple[list[Item], list[OwnWrite]]:
+    """The versions that others wrote, and the own writes that landed late as the rest of them."""
+    left, late = list(owned), []
+    others: list[Item] = []
+    for item in between:
+        ours = next((own for own in left if holds(remote, item, own.targets)), None)
+        if ours is None:
+            others.append(item)
+        else:
+            left.remove(ours)
+            late.append(ours)
+    return others, late
+
+
 def explain(
     remote: Remote, own: OwnWrite, target: Target, row: Row | None, settled: int, held: Revision | None
 ) -> Explained | None:

@@ -92,7 +92,7 @@ def _existing(side: Side, group: Sequence[tuple[ItemId, list[Change]]]) -> dict[
     there = {
         id
         for id, changes in group
-        if id in observation.listed or any(change.expected is not None for change in changes)
+        if side.may_hold(id) or any(change.expected is not None for change in changes)
     }
     kept = {id: observation.kept[id] for id in there if id in observation.kept}
     return {**kept, **side.remote.look(sorted(there - kept.keys()))}

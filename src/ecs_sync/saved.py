@@ -118,7 +118,6 @@ def _change_mark(change: Change) -> str:
         change.source,
         str(change.version),
         change.item or "",
-        change.revision or "",
         (change.expected or b"").hex(),
         (change.target or b"").hex(),
         (change.observed or b"").hex(),

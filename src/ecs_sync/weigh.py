@@ -249,7 +249,7 @@ class _Weighing:
                 if change.side == side.remote.link and change.item is not None:
                     by_item.setdefault(change.item, []).append(change)
             for id, changes in by_item.items():
-                existing = side.item(id) if id in side.observation.listed else None
+                existing = side.item(id) if side.may_hold(id) else None
                 pushes = [(change.key, change.after) for change in changes]
                 refused = dict(side.remote.rehearse(id, pushes, existing).refused)
                 for change in changes:
