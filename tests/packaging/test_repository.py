@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[2]
 FORBIDDEN = {
     "a folder of somebody's machine": re.compile(r"(?<![\w.$}])/(root|work|home|Users)/\w"),
     "a host that packages come from": re.compile(
-        r"\b(pypi|npmjs|golang)\.(org|io|com)\b|pythonhosted|/simple/\w"
+        r"\b(pypi|npmjs|golang)\.(org|io|com)\b|python[h]osted|/simple/\w"
     ),
-    "a line that chooses such a host": re.compile(r"--(extra-)?index-url|--trusted-host|--find-links"),
+    "a line that chooses such a host": re.compile(r"--(extra-)?index-url|--trusted[-]host|--find[-]links"),
 }
 """Written so that no pattern matches its own text."""
 
