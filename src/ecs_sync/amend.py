@@ -255,6 +255,7 @@ def _undo_at(
 ) -> None:
     track = next((t for t in running.store.tracks(job.name) if t.link == remote.link), None)
     seen = remote.look(sorted({each.item for each in done if each.item is not None}))
+    pinned = {row.key for row in running.store.seen(track.id) if row.met} if track is not None else set()
     back: list[tuple[Done, Entry | None]] = []
     for each in done:
         item = seen.get(each.item) if each.item is not None else None
@@ -263,7 +264,11 @@ def _undo_at(
         archived = running.store.archived(each.before) if each.before is not None else None
         if each.item not in seen or shown != each.fingerprint or track is None:
             amended.left.append((each.key, f"{remote.link} was changed since"))
-        elif each.key in changes and _follows(remote, changes[each.key].entry, archived):
+        elif (
+            each.key in changes
+            and each.key.text not in pinned
+            and _follows(remote, changes[each.key], archived)
+        ):
             continue
         elif archived is not None and archived.entry is None:
             amended.left.append((each.key, f"the value that {remote.link} held was not kept"))
@@ -275,11 +280,11 @@ def _undo_at(
         _write_back(running, remote, track, back, amended)
 
 
-def _follows(remote: Remote, undone: Entry | None, archived: Archived | None) -> bool:
+def _follows(remote: Remote, undone: EntryChange, archived: Archived | None) -> bool:
     """Is what the store goes back to just what the place held before? The next run then carries it there."""
-    if undone is None or archived is None:
-        return undone is None and archived is None
-    image = remote.image(undone)
+    if undone.entry is None or archived is None:
+        return undone.entry is None and archived is None
+    image = remote.image(undone.entry)
     return isinstance(image, Entry) and remote.fingerprints.of(image) == archived.fingerprint
 
 

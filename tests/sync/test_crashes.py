@@ -8,18 +8,18 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecs_sync.errors import Unacknowledged
 from ecs_sync.policy import First
 from ecs_sync_adapters.memory_store import Landing
 from tests.sync.effects import Effects, KillAfter, KillBefore, Killed, Photograph, watched
+from tests.sync.examples import some
 from tests.sync.house import House, LinkSpec, quick_house
 
 Prepare = Callable[[House], None]
 DEEP = "ECS_SYNC_DEEP" in os.environ
-EXAMPLES = int(os.environ.get("ECS_SYNC_EXAMPLES", "40"))
 
 
 def _synced(then: Prepare, **values: str) -> Prepare:
@@ -144,7 +144,7 @@ def test_a_run_that_died_anywhere_is_finished_by_the_next(scenario: str) -> None
     st.sampled_from("ABCD"),
     st.lists(st.tuples(st.sampled_from([KillBefore, KillAfter]), st.integers(0, 20)), min_size=2, max_size=4),
 )
-@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@some
 def test_runs_that_die_one_after_the_other_are_finished_by_the_last(
     scenario: str, guard: str, deaths: list[tuple[Callable[[int], Effects], int]]
 ) -> None:
