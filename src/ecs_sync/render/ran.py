@@ -106,12 +106,17 @@ def _stale(report: ReportShown) -> Iterator[Part]:
 def _summary(report: ReportShown) -> str:
     applied = sum(each.result == Result.APPLIED for each in report.outcomes)
     left = len(report.outcomes) - applied + len(report.stale)
-    waiting = sum(conflict.winner is None for conflict in report.plan.conflicts)
+    waiting = _waiting(report)
     if report.plan.limits:
         return f"plan {report.plan.plan}: stopped, nothing was changed"
     conflicts = "1 conflict" if waiting == 1 else f"{waiting} conflicts"
     held = len(report.plan.held)
     return f"run {report.run}: {applied} applied, {left} left, {held} held, {conflicts}"
+
+
+def _waiting(report: ReportShown) -> int:
+    """How many conflicts nobody has decided."""
+    return sum(conflict.winner is None for conflict in report.plan.conflicts)
 
 
 def _receipt(report: ReportShown) -> Iterator[Part]:
@@ -122,5 +127,5 @@ def _receipt(report: ReportShown) -> Iterator[Part]:
         keys = "1 key" if report.proved == 1 else f"{report.proved} keys"
         word = "converged" if report.converged else "proved"
         yield Say(f"{word}: {keys} read back", Tone.GOOD)
-    elif report.converged and not report.outcomes:
+    elif report.converged and not (report.outcomes or report.plan.held or _waiting(report)):
         yield Say("in sync: nothing to change", Tone.GOOD)
