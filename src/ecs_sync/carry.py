@@ -298,6 +298,7 @@ class Carrier:
         )
         transaction.drop_bases(self.track, [t.key for _, t in fresh if t.fingerprint is None])
         transaction.drop_held(self.track, {task.item for task in landed})
+        transaction.put_held(self.track, self._known(fresh))
         transaction.drop_seen(self.track, keys)
         open_still = self.running.store.own_writes(self.track)
         for task in landed:
@@ -306,6 +307,20 @@ class Carrier:
             archive_between(transaction, self.running, self.remote, task.targets, others)
             spent = [*late, *self._accounted(task, owned, bases)]
             transaction.drop_own_writes({own.id for own in spent})
+
+    def _known(self, fresh: Iterable[tuple[Task, Target]]) -> list[Held]:
+        """Where reads lag, the revision at which a write landed tells the past from an outsider's edit.
+
+        Elsewhere, and of items of many keys, the proof puts on record what it read.
+        """
+        features = self.remote.features
+        if (features.current_listing and features.current_reads) or not self.remote.mapping.single:
+            return []
+        return [
+            Held(task.item, task.landed, None)
+            for task, target in fresh
+            if task.landed is not None and target.fingerprint is not None
+        ]
 
     def _accounted(
         self, task: Task, owned: Sequence[OwnWrite], bases: Mapping[str, Base]
@@ -318,7 +333,8 @@ class Carrier:
         yield from impossible(owned, self.remote.features.guard, task.landed)
         if task.expected is None and any(target.key in bases for target in task.targets):
             yield from islice((own for own in owned if own.operation is Operation.DELETE), 1)
-        replaced = {(change.key.text, change.expected) for change in task.changes if change.expected}
+        known = {(base.key, base.fingerprint) for base in bases.values()}
+        replaced = {(change.key.text, change.expected) for change in task.changes if change.expected} - known
         late = (own for own in owned if any((t.key, t.fingerprint) in replaced for t in own.targets))
         yield from islice((own for own in late if own.expected != task.expected), 1)
 

@@ -105,6 +105,12 @@ def _take(
     moved: list[Item] = []
     for item in items:
         record = known.get(item.id)
+        if record is not None and _is_past(remote, item, record):
+            item = _read_again(remote, item, record)
+            reason = item.unreadable or ""
+            observation.spool.add(
+                Row(key, None, item.id, item.revision, None, reason) for key, _ in record.keys if reason
+            )
         if record is not None and _unmoved(item, record):
             observation.spool.add(
                 Row(key, fingerprint, item.id, item.revision, record.changed)
@@ -119,6 +125,24 @@ def _take(
 def _unmoved(item: Item, record: Known) -> bool:
     changed = item.changed.isoformat() if item.changed else None
     return item.unreadable is None and record.revision == item.revision and record.changed == changed
+
+
+def _is_past(remote: Remote, item: Item, record: Known) -> bool:
+    """Does the place show an item as it was before it was last in step? What lags may show that."""
+    features = remote.features
+    if (features.current_listing and features.current_reads) or not features.ordered_revisions:
+        return False
+    changed = item.changed.isoformat() if item.changed else None
+    later = changed is not None and record.changed is not None and changed > record.changed
+    # Of an item that was deleted and made again, revisions may begin anew; its change time tells.
+    return item.revision is not None and int(item.revision) < int(record.revision) and not later
+
+
+def _read_again(remote: Remote, item: Item, record: Known) -> Item:
+    found = remote.look([item.id]).get(item.id)
+    if found is not None and not _is_past(remote, found, record):
+        return found
+    return Item(item.id, None, revision=item.revision, unreadable="the place still shows it as it was before")
 
 
 def _with_values(remote: Remote, items: list[Item]) -> Iterator[Item]:
