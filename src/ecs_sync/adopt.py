@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ecs_sync.adapter import ItemId
-from ecs_sync.carry import Running, archive_between
+from ecs_sync.carry import archive_between
 from ecs_sync.looking import Side
 from ecs_sync.model import Fingerprint, Key
 from ecs_sync.owned import Explained, impossible, told_apart
@@ -16,6 +16,7 @@ from ecs_sync.plan import Change, KeyContest, Plan, Rebase
 from ecs_sync.policy import STORE
 from ecs_sync.protocol import Absorbed, Dug
 from ecs_sync.store import Base, Candidate, Done, EntryChange, Held, Transaction
+from ecs_sync.task import Running
 
 
 def adopt(

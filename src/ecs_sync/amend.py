@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ecs_sync.carry import Carrier, Running, Task, task_of
+from ecs_sync.carry import Carrier
 from ecs_sync.diff import State
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.leased import leased
@@ -35,6 +35,7 @@ from ecs_sync.store import (
     new_id,
 )
 from ecs_sync.sync import Job, Order, plan
+from ecs_sync.task import Running, Task, task_of
 
 
 @dataclass

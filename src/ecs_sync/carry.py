@@ -6,34 +6,31 @@ batches that the provider takes, their outcomes into one transaction again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 from ecs_sync import protocol
-from ecs_sync.adapter import Delete, Features, Item, ItemId, Outcome, Put, Revision, Verdict, Write
+from ecs_sync.adapter import Features, Item, ItemId, Outcome, Put, Verdict
 from ecs_sync.errors import AdapterError, Unacknowledged
 from ecs_sync.faults import Point, reached
-from ecs_sync.model import Entry, Key, Scope
+from ecs_sync.model import Fingerprint, Key
 from ecs_sync.owned import dig, holds, impossible, told_apart
-from ecs_sync.plan import Change
 from ecs_sync.policy import STORE
-from ecs_sync.protocol import Answered, Guarded, Machine, Phase, Result, Sight
+from ecs_sync.protocol import Answered, Guarded, Phase, Result, Sight
 from ecs_sync.remote import Remote
 from ecs_sync.store import (
     Base,
     Candidate,
     Done,
     Held,
-    Intent,
-    Lease,
     Operation,
     OwnWrite,
-    Store,
     Target,
     Transaction,
 )
+from ecs_sync.task import Running, Task
 
 _MOST = 1024
 _SECONDS = 20.0
@@ -48,83 +45,6 @@ def group_size(features: Features) -> int:
     if features.write_rate is None:
         return _MOST
     return max(1, min(_MOST, int(features.write_rate * _SECONDS)))
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A run that is being carried out. ``fence`` raises `Fenced` where the lease was lost.
-
-    ``stop`` is asked between groups: True leaves the rest to the next run.
-    """
-
-    store: Store
-    job: str
-    scope: Scope
-    run: str
-    who: str
-    reason: str
-    lease: Lease
-    fence: Callable[[], None]
-    stop: Callable[[], bool] = lambda: False
-
-
-@dataclass
-class Task:
-    """One item on its way through the protocol. ``changes`` are empty where an intent is recovered."""
-
-    id: str
-    run: str
-    item: ItemId
-    targets: tuple[Target, ...]
-    expected: Revision | None
-    expected_changed: str | None
-    machine: Machine
-    changes: tuple[Change, ...] = ()
-    write: Write | None = None
-    before: Mapping[str, Entry] = field(default_factory=dict)
-    """What the item held before, by key text: it is archived with the intent."""
-    archived: dict[str, int] = field(default_factory=dict)
-    seen: Revision | None = None
-    """Where the write was found by looking: the revision that it has."""
-    between: Sequence[Item] = ()
-
-    @property
-    def result(self) -> Result:
-        return self.machine.result or Result.UNKNOWN
-
-    @property
-    def landed(self) -> Revision | None:
-        """The revision at which the write landed, as far as that is known."""
-        return self.machine.revision or self.seen
-
-    @property
-    def operation(self) -> Operation:
-        return Operation.DELETE if self.machine.deletes else Operation.PUT
-
-    def intent(self, track: int) -> Intent:
-        return Intent(
-            self.id,
-            track,
-            self.run,
-            self.item,
-            self.operation,
-            self.expected,
-            self.expected_changed,
-            self.targets,
-        )
-
-
-def recalled(intent: Intent, remote: Remote) -> Task:
-    """The task of an intent that was found open."""
-    machine = protocol.recover(
-        creates=intent.expected is None,
-        deletes=intent.operation is Operation.DELETE,
-        guard=remote.features.guard,
-        history=remote.features.history,
-    )
-    return Task(
-        intent.id, intent.run, intent.item, intent.targets, intent.expected, intent.expected_changed, machine
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +253,11 @@ class Carrier:
         yield from impossible(owned, self.remote.features.guard, task.landed)
         if task.expected is None and any(target.key in bases for target in task.targets):
             yield from islice((own for own in owned if own.operation is Operation.DELETE), 1)
-        known = {(base.key, base.fingerprint) for base in bases.values()}
-        replaced = {(change.key.text, change.expected) for change in task.changes if change.expected} - known
+        replaced = {
+            (change.key.text, change.expected)
+            for change in task.changes
+            if change.expected and _held_by(bases, change.key) != change.expected
+        }
         late = (own for own in owned if any((t.key, t.fingerprint) in replaced for t in own.targets))
         yield from islice((own for own in late if own.expected != task.expected), 1)
 
@@ -431,30 +354,5 @@ def archive_between(
         )
 
 
-def target_of(change: Change, versions: dict[str, int]) -> Target:
-    """What a push makes of its key, at the store's version that its value has."""
-    version = change.version if change.source == STORE else versions.get(change.key.text, change.version)
-    return Target(change.key.text, change.target, version)
-
-
-def task_of(
-    id: str,
-    run: str,
-    remote: Remote,
-    write: Write,
-    changes: Sequence[Change],
-    item: Item | None,
-    targets: Sequence[Target],
-) -> Task:
-    """The task of a write that was planned, from the item as it was observed."""
-    machine = protocol.begin(
-        creates=write.expected is None,
-        deletes=isinstance(write, Delete),
-        guard=remote.features.guard,
-        history=remote.features.history,
-    )
-    changed = item.changed.isoformat() if item is not None and item.changed else None
-    before = remote.read(item).entries if item is not None else {}
-    return Task(
-        id, run, write.id, tuple(targets), write.expected, changed, machine, tuple(changes), write, before
-    )
+def _held_by(bases: Mapping[str, Base], key: Key) -> Fingerprint | None:
+    return bases[key.text].fingerprint if key.text in bases else None

@@ -8,7 +8,7 @@ from itertools import islice
 
 from ecs_sync.adapter import Delete, Item, ItemId, Write
 from ecs_sync.adopt import unsettled_items
-from ecs_sync.carry import Carrier, Running, Task, group_size, target_of, task_of
+from ecs_sync.carry import Carrier, group_size
 from ecs_sync.looking import Side
 from ecs_sync.model import Key
 from ecs_sync.plan import Change, Plan
@@ -16,6 +16,7 @@ from ecs_sync.policy import STORE
 from ecs_sync.protocol import Result
 from ecs_sync.report import Carried
 from ecs_sync.store import new_id
+from ecs_sync.task import Running, Task, target_of, task_of
 
 
 @dataclass

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecs_sync.carry import Carrier, Running, recalled
+from ecs_sync.carry import Carrier
 from ecs_sync.remote import Remote
 from ecs_sync.report import Recovered
 from ecs_sync.store import RunState
+from ecs_sync.task import Running, recalled
 
 
 def recover(running: Running, remotes: Sequence[Remote]) -> tuple[Recovered, ...]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ecs_sync.carry import Running
 from ecs_sync.looking import Side
 from ecs_sync.plan import Hold
 from ecs_sync.policy import Why
 from ecs_sync.report import Report
 from ecs_sync.store import Seen
+from ecs_sync.task import Running
 
 
 def remember(running: Running, sides: Sequence[Side], report: Report) -> None:

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ecs_sync.adopt import adopt
-from ecs_sync.carry import Running
 from ecs_sync.errors import RunTaken
 from ecs_sync.faults import Point, reached
 from ecs_sync.leased import leased
@@ -26,6 +25,7 @@ from ecs_sync.report import Carried, Report
 from ecs_sync.saved import SavedPlan, bind
 from ecs_sync.selection import Selection
 from ecs_sync.store import Store, new_id
+from ecs_sync.task import Running
 from ecs_sync.tracks import found_sides, opened_sides
 from ecs_sync.weigh import weigh
 

@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterator, Sequence
 
 from ecs_sync.adapter import ItemId
-from ecs_sync.carry import Running
 from ecs_sync.looking import Side
 from ecs_sync.observe import Observation
 from ecs_sync.remote import Remote
 from ecs_sync.spool import Spool
 from ecs_sync.store import Base, OwnWrite, Store, Track
+from ecs_sync.task import Running
 
 _CHUNK = 1000
 
