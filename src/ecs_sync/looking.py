@@ -82,7 +82,10 @@ def still_maps(remote: Remote, base: Base) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """One key on one link, looked at closely. ``entry`` is in the link's image, ``lifted`` canonical."""
+    """One key on one link, looked at closely. ``entry`` is in the link's image, ``lifted`` canonical.
+
+    ``kept_out`` says why the store may not take what the place shows; it then has no say.
+    """
 
     side: Side
     base: Base | None
@@ -92,6 +95,7 @@ class Looking:
     lifted: Entry | None = None
     reason: str = ""
     own: Target | None = None
+    kept_out: str = ""
 
 
 def look(sides: Sequence[Side], batch: Sequence[Moved], unset: Mapping[str, int]) -> dict[str, list[Looking]]:

@@ -143,7 +143,7 @@ def of_plan(plan: Plan, stops: Collection[Stop]) -> Exit:
         codes.add(Exit.STOPPED)
     if plan.conflicts:
         codes.add(Exit.CONFLICTS)
-    differs = any(hold.why in (Why.UNSAYABLE, Why.DELETES_OFF) for hold in plan.holds)
+    differs = any(hold.why in (Why.UNSAYABLE, Why.DELETES_OFF, Why.NEXT_RUN) for hold in plan.holds)
     if plan.changes or differs:
         codes.add(Exit.DIFFERENCES)
     return first(codes)

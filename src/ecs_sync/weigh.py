@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ecs_sync.adapter import ItemId
-from ecs_sync.diff import Image, State, Unsayable
+from ecs_sync.diff import UNSEEN, Image, State, Unsayable
 from ecs_sync.looking import Looking, Side, look
 from ecs_sync.mapping import Refusal
 from ecs_sync.merge import Moved, Stream, moved
@@ -105,7 +105,7 @@ class _Weighing:
         lookings = look(self.sides, batch, {key: _last_unset(versions) for key, versions in later.items()})
         decided = len(self.changes)
         for each in batch:
-            found = _lift(lookings[each.key], stored.get(each.key))
+            found = [self._kept_out(x) for x in _lift(lookings[each.key], stored.get(each.key))]
             self._decide(each.key, stored.get(each.key), later.get(each.key, ()), found)
         self.changes[decided:] = self._with_before(self.changes[decided:])
 
@@ -180,7 +180,7 @@ class _Weighing:
             remote.policy,
             fingerprint,
             version,
-            looking.observed,
+            UNSEEN if looking.kept_out else looking.observed,
             self.fingerprints.of(looking.lifted) if looking.lifted else None,
             _strengths(later, version),
             looking.side.first or met,
@@ -191,16 +191,16 @@ class _Weighing:
     def _take(self, outcome: _Outcome, decision: Decision, looking: Looking) -> None:
         match decision.action:
             case Action.NOTHING:
-                if decision.why is Why.UNSEEN:
+                if looking.kept_out:
+                    state = State.DRIFTED if looking.base else State.FOREIGN
+                    found = replace(decision, state=state)
+                    self.holds.append(outcome.hold(found, looking, Why.UNSAYABLE, looking.kept_out))
+                elif decision.why is Why.UNSEEN:
                     self._unseen(outcome.key, looking)
             case Action.REBASE:
                 self.rebases.append(outcome.rebase(looking))
             case Action.ADOPT:
-                kept_out = self._keeps_out(looking)
-                if kept_out:
-                    self.holds.append(outcome.hold(decision, looking, Why.UNSAYABLE, kept_out))
-                else:
-                    self.changes.append(outcome.adoption(decision.state, looking))
+                self.changes.append(outcome.adoption(decision.state, looking))
             case Action.PUSH:
                 change = outcome.push(decision.state, looking)
                 kept_back = self._keeps_back(change, looking)
@@ -219,13 +219,17 @@ class _Weighing:
         if looking.reason and not named and not covered and looking.side.observation.complete:
             looking.side.observation.unread.append(Unread(link, item, key, looking.reason))
 
-    def _keeps_out(self, looking: Looking) -> str:
-        if looking.lifted is not None and looking.lifted.secret and not self.store.keeps_secrets:
-            return (
-                "it is a secret, and the store has no key to keep it under: set 'store: {key: file:PATH}' "
-                "('ecs-sync store new-key PATH' makes one), or exclude the key"
-            )
-        return ""
+    def _kept_out(self, looking: Looking) -> Looking:
+        """A secret that the store has no key for cannot be adopted, and so decides nothing elsewhere."""
+        moved = looking.base is None or looking.observed != looking.base.fingerprint
+        adoptable = moved and looking.side.remote.policy.adopts
+        if not (adoptable and looking.lifted and looking.lifted.secret) or self.store.keeps_secrets:
+            return looking
+        return replace(
+            looking,
+            kept_out="it is a secret, and the store has no key to keep it under: set "
+            "'store: {key: file:PATH}' ('ecs-sync store new-key PATH' makes one), or exclude the key",
+        )
 
     def _keeps_back(self, change: Change, looking: Looking) -> tuple[Why, str] | None:
         remote = looking.side.remote

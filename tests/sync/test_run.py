@@ -352,3 +352,13 @@ def test_a_loser_at_a_place_that_is_not_written_is_a_conflict_once(build: Build)
     again = house.run()
     assert again.plan.contests == () and again.exit_code is Exit.DONE
     assert [(hold.link, hold.why) for hold in again.plan.holds] == [("b", Why.LOST)]
+
+
+def test_a_secret_that_the_store_may_not_keep_reaches_no_other_place_either(build: Build) -> None:
+    vault = {"holds_secrets": True}
+    house = build(LinkSpec("a", options=vault), LinkSpec("b", Mode.MIRROR, options=vault))
+    house.put("a", plain="1")
+    house.place("a").set("app/password", b"canary-7d1f", secret=True)
+    report = house.run()
+    assert [(hold.link, hold.why) for hold in report.plan.holds] == [("a", Why.UNSAYABLE)]
+    assert house.at("b") == {"plain": "1"} and house.entries == {"plain": "1"}
