@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ecs_sync.adapter import ItemId
 from ecs_sync.looking import Side
 from ecs_sync.observe import Observation
 from ecs_sync.remote import Remote
 from ecs_sync.spool import Spool
-from ecs_sync.store import Base, OwnWrite, Store, Track
+from ecs_sync.store import Base, OwnWrite, Store, Track, new_id
 from ecs_sync.task import Running
 
 _CHUNK = 1000
@@ -88,6 +89,11 @@ def _open(running: Running, remote: Remote, before: Side) -> Track:
         track = transaction.open_track(running.job, remote.link, remote.identity)
         for rows in _chunks(before.bases(running.store)):
             transaction.put_bases(track.id, rows)
+        if before.carried is not None:
+            # What may still land at the place is ours on the new track too.
+            owned = running.store.own_writes(before.carried.id)
+            within = [own for own in owned if own.item.startswith(remote.place.root)]
+            transaction.keep_own_writes([replace(own, id=new_id(), track=track.id) for own in within])
         transaction.audit(
             running.who,
             "track",

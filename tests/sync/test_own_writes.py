@@ -16,6 +16,7 @@ from ecs_sync.faults import Point, attach, detach
 from ecs_sync.policy import Mode, Why
 from ecs_sync.protocol import Result
 from ecs_sync.report import Exit
+from ecs_sync.selection import Selection
 from ecs_sync.store import Intent, OwnWrite
 from tests.sync.house import SCOPE, House, LinkSpec, open_house
 
@@ -97,6 +98,16 @@ def test_an_edit_over_a_late_landing_is_an_edit_and_no_conflict_where_history_te
     house.put("a", x="outside")
     report = house.run()
     assert house.entries == {"x": "outside"} and not report.plan.contests and owned(house) == []
+
+
+def test_a_late_landing_is_known_as_ours_after_the_link_was_edited(tmp_path: Path) -> None:
+    house = with_a_late_write(tmp_path, "A")
+    house.edit("a", select=Selection((), ("secret/**",)))
+    house.set(x="3")
+    house.place("a").land()
+    assert not house.run().plan.contests and house.store.all_conflicts() == []
+    house.run()
+    assert house.entries == {"x": "3"} == house.at("a") and owned(house) == []
 
 
 def test_of_two_equal_writes_the_landing_of_one_leaves_the_other_open(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ecs_sync.model import Key
 from ecs_sync.policy import STORE, WORDS, First, JobPolicy, Mode, Rule, Word
 from ecs_sync.selection import Selection
 from ecs_sync.sync import Order
+from tests.sync.effects import Effects, watched
 from tests.sync.examples import some
 from tests.sync.house import HAND, SCOPE, House, LinkSpec, quick_house
 
@@ -116,12 +117,35 @@ def test_a_second_run_plans_nothing_and_writes_nothing(setting: Setting, rounds:
         outsiders = Outsiders(house)
         for round in rounds:
             outsiders.edit(round)
-            house.run()
+            house.sync()
             before = (writes(house), records(house), places(house), house.store.head())
             second = house.run()
             assert second.plan.changes == () and second.plan.rebases == () and second.plan.raises == ()
             assert before == (writes(house), records(house), places(house), house.store.head())
             assert second.left == ()
+            with watched(house, effects := Effects()):
+                house.run()
+            assert effects.calls["commit"] == 2, "a run is begun and finished, and nothing else is recorded"
+
+
+@given(settings_of_jobs(), rounds)
+@some
+def test_a_plan_writes_nothing_and_is_what_the_run_does(setting: Setting, rounds: Rounds) -> None:
+    with quick_house(*setting.links, policy=setting.policy) as house:
+        outsiders = Outsiders(house)
+        for round in rounds:
+            outsiders.edit(round)
+            with watched(house, effects := Effects()):
+                plan = house.plan()
+                assert house.plan() == plan
+            assert effects.calls["commit"] == 0 == effects.calls["write"]
+            done = house.sync().plan
+            assert (done.id, done.changes, done.rebases, done.holds) == (
+                plan.id,
+                plan.changes,
+                plan.rebases,
+                plan.holds,
+            )
 
 
 @given(settings_of_jobs(), rounds)
@@ -132,7 +156,7 @@ def test_no_value_of_an_outsider_is_lost(setting: Setting, rounds: Rounds) -> No
         for round in rounds:
             outsiders.edit(round)
             expected = outsiders.values & known(house)
-            house.run()
+            house.sync()
             assert expected <= known(house)
 
 
@@ -143,7 +167,7 @@ def test_links_that_push_end_like_the_store_but_for_what_is_held(setting: Settin
         outsiders = Outsiders(house)
         for round in rounds:
             outsiders.edit(round)
-            report = house.run()
+            report = house.sync()
             entries = house.entries
             for spec in house.links:
                 held = {hold.key.text for hold in report.plan.holds if hold.link == spec.name}
@@ -163,7 +187,7 @@ def test_a_delete_needs_a_delete_and_stays_one(setting: Setting, rounds: Rounds)
             outsiders.edit(round)
             entries, before = house.entries, places(house)
             pending = {key for key in KEYS if key not in entries and house.store.history(SCOPE, Key(key))}
-            house.run()
+            house.sync()
             gone = entries.keys() - house.entries.keys()
             assert gone <= {key for spec in house.links for key in KEYS if key not in before[spec.name]}
             assert gone <= deletable | pending | {key for key in KEYS if _was_deleted(rounds, key)}
@@ -185,7 +209,7 @@ def test_the_order_of_links_decides_nothing(setting: Setting, rounds: Rounds, or
             reports = []
             for round in rounds:
                 outsiders.edit(round)
-                report = house.run()
+                report = house.sync()
                 reports.append(
                     (
                         sorted((h.key.text, h.link, str(h.why)) for h in report.plan.holds),

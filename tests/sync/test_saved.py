@@ -115,7 +115,7 @@ def test_never_more_is_done_than_was_shown(
         outsiders.edit(then)
         report = house.run(saved=load(path, house.store.fingerprinter))
         assert done(report) <= {(c.key, c.side, c.expected, c.target, c.version) for c in plan.changes}
-        house.run()
+        house.sync()
         assert house.run().plan.empty
 
 

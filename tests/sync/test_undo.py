@@ -53,7 +53,7 @@ def test_after_an_undo_everything_is_as_before_the_run_but_for_later_edits(
         house.run()
         outsiders.edit(round)
         entries, before = house.entries, places(house)
-        report = house.run()
+        report = house.sync()
         if not report.applied:
             return
         outsiders.edit([(where, key, True) for where, key in later])
@@ -66,7 +66,7 @@ def test_after_an_undo_everything_is_as_before_the_run_but_for_later_edits(
         if edited:
             return
         assert done.left == []
-        house.run()
+        house.sync()
         for key in (each.change.key.text for each in report.applied if each.change.side == STORE):
             assert house.entries.get(key) == entries.get(key)
         for link, key in pushed(report):
@@ -83,7 +83,7 @@ def test_undoing_an_undo_is_doing_it_again(
         house.set(x="0", y="0")
         house.run()
         outsiders.edit(round)
-        report = house.run()
+        report = house.sync()
         after, held = house.entries, places(house)
         if not report.applied:
             return
@@ -92,7 +92,7 @@ def test_undoing_an_undo_is_doing_it_again(
             return
         again = take_back(house, done.run)
         assert again.left == []
-        house.run()
+        house.sync()
         for key in (each.change.key.text for each in report.applied if each.change.side == STORE):
             assert house.entries.get(key) == after.get(key)
         for link, key in pushed(report):
