@@ -57,7 +57,7 @@ def load(path: Path, fingerprints: Fingerprinter) -> SavedPlan:
         text, mac = envelope["plan"], bytes.fromhex(envelope["mac"])
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{path} is not a saved plan: make one with 'ecs-sync plan --out FILE'") from None
     if not isinstance(text, str) or not compare_digest(mac, fingerprints.sign(text.encode())):
         raise ConfigError(f"{path} was changed, or was made with another store: plan again")

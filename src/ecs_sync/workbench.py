@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from ecs_sync.adapter import Adapter
 from ecs_sync.config import Config, ConnectionConfig, JobConfig, LinkConfig
-from ecs_sync.errors import ConfigError
+from ecs_sync.errors import ConfigError, StoreError
 from ecs_sync.pace import Pace, Paced
 from ecs_sync.registry import Registry
 from ecs_sync.remote import Remote
@@ -109,10 +109,14 @@ def keys_of(config: Config) -> tuple[bytes, Cipher | None]:
 
 
 def cipher_of(config: Config) -> Cipher | None:
-    """The cipher that seals secrets, or None where the configuration names no key."""
-    if config.store.key is None:
+    """The cipher that seals secrets, or None where the configuration names no key. Raises ConfigError."""
+    source = config.store.key
+    if source is None:
         return None
-    return Cipher(decode_key(config.store.key.read().encode(), "store.key"))
+    try:
+        return Cipher(decode_key(source.read().encode(), str(source)))
+    except StoreError as error:
+        raise source.unusable(str(error)) from None
 
 
 def fingerprint_key_of(config: Config) -> FileKeys:

@@ -149,7 +149,7 @@ def _entry(
         value = Value.parse(chosen, text)
     except ValueError as error:
         hint = "" if type_ else " (as before; --type says otherwise)"
-        raise click.UsageError(f"the value is {error}, and {key} is of type {chosen}{hint}") from None
+        raise click.UsageError(f"{key} is of type {chosen}{hint}, and the value cannot be: {error}") from None
     entry = dataclasses.replace(before, value=value) if before else Entry(key, value)
     if secret:
         entry = dataclasses.replace(entry, secret=True)

@@ -49,9 +49,9 @@ class SecretSource:
             case From.ENV:
                 secret = self.environ.get(self.name)
                 if secret is None:
-                    raise self._missing(f"environment variable {self.name} is not set")
+                    raise self.unusable(f"environment variable {self.name} is not set")
                 if secret == "":
-                    raise self._missing(f"environment variable {self.name} is empty")
+                    raise self.unusable(f"environment variable {self.name} is empty")
                 return secret
             case From.FILE:
                 return self._read_file()
@@ -69,20 +69,21 @@ class SecretSource:
             with Path(self.name).open("rb") as stream:
                 raw = stream.read(_MOST_BYTES + 1)
         except OSError as error:
-            raise self._missing(f"file {self.name}: {error.strerror or 'cannot be read'}") from None
+            raise self.unusable(f"file {self.name}: {error.strerror or 'cannot be read'}") from None
         if len(raw) > _MOST_BYTES:
-            raise self._missing(f"file {self.name} is larger than 1 MiB: it is hardly a secret")
+            raise self.unusable(f"file {self.name} is larger than 1 MiB: it is hardly a secret")
         try:
             secret = raw.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
             secret = None
         if secret is None:
-            raise self._missing(f"file {self.name} is not UTF-8 text")
+            raise self.unusable(f"file {self.name} is not UTF-8 text")
         if not secret:
-            raise self._missing(f"file {self.name} is empty")
+            raise self.unusable(f"file {self.name} is empty")
         return secret
 
-    def _missing(self, reason: str) -> ConfigError:
+    def unusable(self, reason: str) -> ConfigError:
+        """The error to raise where what the source gives cannot be used, with the place that names it."""
         at = self.where
         problem = Problem(at.file, at.line, at.column, at.path, reason)
         return ConfigError(str(problem), (problem,))

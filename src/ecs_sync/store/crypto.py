@@ -21,9 +21,8 @@ _NONCE_BYTES = 12
 _HEADER_BYTES = len(_FORMAT) + _ID_BYTES + _NONCE_BYTES
 
 NO_CIPHER = (
-    "a secret value cannot be kept: the store has no key to seal it with. Configure store.key "
-    "(for example 'key: file:PATH' with 32 random bytes in base64), or keep a reference "
-    "'@secret:CONNECTION/NAME' instead of the value"
+    "a secret value cannot be kept: the store has no key to seal it with. Set store.key to "
+    "file:PATH ('ecs-sync store new-key PATH' makes one)"
 )
 
 
