@@ -22,6 +22,7 @@ from ecs_sync.protocol import Result
 from ecs_sync.recover import recover
 from ecs_sync.remote import Remote
 from ecs_sync.store import (
+    UNDONE,
     Archived,
     Base,
     Done,
@@ -339,7 +340,7 @@ def _write_back(
         transaction.drop_bases(track.id, keys)
         now = datetime.now(UTC)
         pinned = [
-            Seen(t.key, task.item, None, None, t.fingerprint, None, now, None, True)
+            Seen(t.key, task.item, None, None, t.fingerprint, None, now, UNDONE, True)
             for task in tasks
             for t in task.targets
         ]

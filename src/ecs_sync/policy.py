@@ -135,8 +135,7 @@ class View:
     versions of the key after the base's, or after it was last unset where there is no base. ``first``
     says that the link still meets this key: its track has had no complete run yet, or has held the key
     as `Why.FIRST_CONTACT` or `Why.BURIED` ever since. ``lost`` says that this very value lost against
-    the store's present version before, ``pinned`` that an undo took the key away here and nobody put it
-    back since.
+    the store's present version before, ``pinned`` that an undo put it here and nobody touched it since.
     """
 
     policy: LinkPolicy
@@ -298,7 +297,7 @@ def _differ(view: View, other: View, image: ImageOf) -> bool:
 def _contends(job: JobPolicy, found: _Found, standing: Standing) -> bool:
     """Could what this link's place holds be the store's next value?"""
     view, words = found.view, found.view.policy.words
-    if view.lost or (view.first and view.adopted is None):
+    if view.lost or view.pinned or (view.first and view.adopted is None):
         return False
     match found.state:
         case State.DRIFTED:
@@ -414,7 +413,7 @@ def _follow(found: _Found, after: Standing, waiting: dict[str, Why], image: Imag
             return Decision(view.link, found.state, Action.PUSH)
         case State.FOREIGN:
             return Decision(view.link, found.state, Action.HOLD, waiting.get(view.link, Why.FOREIGN))
-        case State.PENDING if view.pinned:
+        case State.PENDING | State.CONFLICT if view.pinned:
             return Decision(view.link, found.state, Action.HOLD, Why.UNDONE)
         case State.PENDING | State.DRIFTED | State.CONFLICT:  # pragma: no branch (all named)
             why = _why_not_pushed(found, state, sides.desired, waiting)

@@ -12,7 +12,7 @@ from ecs_sync.looking import Side
 from ecs_sync.plan import Hold
 from ecs_sync.policy import Why
 from ecs_sync.report import Report
-from ecs_sync.store import Seen
+from ecs_sync.store import UNDONE, Seen
 from ecs_sync.task import Running
 
 
@@ -56,7 +56,7 @@ def _unread(side: Side, report: Report) -> bool:
 def _seen(side: Side, hold: Hold, now: dict[str, int]) -> Seen:
     before = side.seen.get(hold.key.text)
     same = before is not None and before.fingerprint == hold.observed
-    lost_to = now.get(hold.key.text)
+    lost_to = UNDONE if hold.why is Why.UNDONE else now.get(hold.key.text)
     met = hold.why in (Why.FIRST_CONTACT, Why.BURIED, Why.UNDONE)
     assert hold.item is not None
     return Seen(

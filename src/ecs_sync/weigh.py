@@ -29,7 +29,7 @@ from ecs_sync.policy import (
     Why,
     decide,
 )
-from ecs_sync.store import Store, Stored
+from ecs_sync.store import UNDONE, Store, Stored
 
 _BATCH = 500
 
@@ -176,6 +176,7 @@ class _Weighing:
             and standing.version > 0
         )
         met = seen is not None and seen.met
+        pinned = seen is not None and seen.lost_to == UNDONE and seen.fingerprint == looking.observed
         return View(
             remote.policy,
             fingerprint,
@@ -185,10 +186,14 @@ class _Weighing:
             _strengths(later, version),
             looking.side.first or met,
             lost,
-            met and looking.observed is None,
+            pinned,
         )
 
     def _take(self, outcome: _Outcome, decision: Decision, looking: Looking) -> None:
+        base, row = looking.base, looking.row
+        went = base is not None and row is not None and row.item != base.item
+        if base is not None and went:
+            looking.side.vacated.add(base.item)
         match decision.action:
             case Action.NOTHING:
                 if looking.kept_out:
@@ -197,6 +202,8 @@ class _Weighing:
                     self.holds.append(outcome.hold(found, looking, Why.UNSAYABLE, looking.kept_out))
                 elif decision.why is Why.UNSEEN:
                     self._unseen(outcome.key, looking)
+                elif went:
+                    self.rebases.append(outcome.rebase(looking))
             case Action.REBASE:
                 self.rebases.append(outcome.rebase(looking))
             case Action.ADOPT:

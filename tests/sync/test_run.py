@@ -362,3 +362,35 @@ def test_a_secret_that_the_store_may_not_keep_reaches_no_other_place_either(buil
     report = house.run()
     assert [(hold.link, hold.why) for hold in report.plan.holds] == [("a", Why.UNSAYABLE)]
     assert house.at("b") == {"plain": "1"} and house.entries == {"plain": "1"}
+
+
+def test_a_conflict_that_is_held_is_recorded_once_however_often_it_is_met(build: Build) -> None:
+    house = build(LinkSpec("a"), policy=JobPolicy(conflicts=Rule.HOLD))
+    house.set(x="0")
+    house.run()
+    for value in ("theirs", "later"):
+        house.set(x=f"not {value}")
+        house.put("a", x=value)
+        house.run()
+        recorded = (house.store.all_conflicts(), house.store.archive(house.job.scope))
+        for _ in range(2):
+            assert house.run().exit_code is Exit.CONFLICTS
+        assert recorded == (house.store.all_conflicts(), house.store.archive(house.job.scope))
+    assert len(house.store.conflicts()) == 2
+
+
+@pytest.mark.parametrize("first", [First.HOLD, First.STORE, First.PLACE])
+def test_what_an_undo_put_back_is_held_whatever_first_contact_says(build: Build, first: First) -> None:
+    house = build(LinkSpec("a", Mode.MIRROR, first=First.STORE))
+    house.put("a", x="old")
+    house.set(x="new")
+    run = house.run().run
+    assert house.at("a") == {"x": "new"}
+    undo(house.job, house.store, Order("tester"), HAND, run)
+    house.edit("a", first=first)
+    for _ in range(2):
+        assert {hold.why for hold in house.run().plan.holds} == {Why.UNDONE}
+        assert house.at("a") == {"x": "old"} and house.entries == {"x": "new"}
+    resolve(house.job, house.store, Order("tester"), HAND, Key("x"), "store")
+    house.run()
+    assert house.at("a") == {"x": "new"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_sync.store.ids import new_id
 from ecs_sync.store.records import (
+    UNDONE,
     Archived,
     AuditRecord,
     AuditReport,
@@ -52,6 +53,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "UNDONE",
     "Archived",
     "AuditRecord",
     "AuditReport",

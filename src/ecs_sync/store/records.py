@@ -95,6 +95,10 @@ class Held(NamedTuple):
     changed: str | None
 
 
+UNDONE = 0
+"""In place of a version that a value lost against: an undo put it there, and it is held until resolved."""
+
+
 class Seen(NamedTuple):
     """The last complete observation of a key that is not in step.
 
