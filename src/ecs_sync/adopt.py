@@ -29,7 +29,9 @@ def adopt(
     """
     wanted = [*plan.adoptions, *plan.raises]
     explained = any(side.explained for side in sides)
-    if not (wanted or plan.rebases or plan.contests or explained):
+    on_record = _on_record(running) if plan.contests else set()
+    contests = [each for each in plan.contests if _named(each) not in on_record]
+    if not (wanted or plan.rebases or contests or explained):
         return {}, []
     with running.store.transaction(running.lease) as transaction:
         for side in sides:
@@ -44,32 +46,36 @@ def adopt(
         rebases = [r for r in plan.rebases if r.key.text not in moved and (r.link, r.item) not in opened]
         for side in sides:
             _move_bases(transaction, side, plan, standing, rebases, versions)
-        settled = _settled(running) if plan.contests else set()
-        for contest in plan.contests:
-            if contest.key.text not in moved and _named(contest) not in settled:
+        for contest in contests:
+            if contest.key.text not in moved:
                 _record(transaction, running, sides, contest, rule)
         _tell(transaction, running, standing, versions)
     return versions, [change for change in wanted if change.key.text in moved]
 
 
-_Named = tuple[Key, frozenset[Fingerprint | None], Fingerprint | None]
-"""What makes two conflicts one: the key, the values, and which of them won."""
+_Named = tuple[Key, frozenset[Fingerprint | None], Fingerprint | str | None]
+"""What makes two conflicts one: the key, the values, and which of them won, or that it is held."""
+_HELD = "held"
 
 
-def _settled(running: Running) -> set[_Named]:
-    """The conflicts on record: what is left to do of one that was settled is not another one."""
-    return {
-        (conflict.key, frozenset(candidate.fingerprint for candidate in conflict.candidates), won.fingerprint)
-        for conflict in running.store.all_conflicts(running.job)
-        for won in conflict.candidates
-        if won.side == conflict.winner
-    }
+def _on_record(running: Running) -> set[_Named]:
+    """The conflicts that need no second record: held still, or settled and not yet carried everywhere."""
+    found: set[_Named] = set()
+    for conflict in running.store.all_conflicts(running.job):
+        values = frozenset(candidate.fingerprint for candidate in conflict.candidates)
+        if conflict.winner is None and not conflict.resolved:
+            found.add((conflict.key, values, _HELD))
+        for candidate in conflict.candidates:
+            if candidate.side == conflict.winner:
+                found.add((conflict.key, values, candidate.fingerprint))
+    return found
 
 
-def _named(each: KeyContest) -> _Named | None:
-    candidates = each.contest.candidates
-    won = [fingerprint for side, fingerprint, _ in candidates if side == each.contest.winner]
-    return (each.key, frozenset(fingerprint for _, fingerprint, _ in candidates), won[0]) if won else None
+def _named(each: KeyContest) -> _Named:
+    candidates, winner = each.contest.candidates, each.contest.winner
+    won = next((fingerprint for side, fingerprint, _ in candidates if side == winner), None)
+    values = frozenset(fingerprint for _, fingerprint, _ in candidates)
+    return each.key, values, _HELD if winner is None else won
 
 
 def _opened(running: Running, sides: Sequence[Side]) -> set[tuple[str, ItemId | None]]:
