@@ -28,14 +28,15 @@ def adopt(
     is still open; the rest goes on. What the look said of own writes is recorded first.
     """
     wanted = [*plan.adoptions, *plan.raises]
-    explained = any(side.explained for side in sides)
+    noted = any(side.explained or side.vacated for side in sides)
     on_record = _on_record(running) if plan.contests else set()
     contests = [each for each in plan.contests if _named(each) not in on_record]
-    if not (wanted or plan.rebases or contests or explained):
+    if not (wanted or plan.rebases or contests or noted):
         return {}, []
     with running.store.transaction(running.lease) as transaction:
         for side in sides:
             _absorb(transaction, running, side)
+            _vacate(transaction, side)
         expected = {change.key.text: change.version for change in wanted}
         expected |= {r.key.text: r.version for r in plan.rebases if r.version and r.key.text not in expected}
         moved = set(transaction.expect(running.scope, expected))
@@ -111,6 +112,12 @@ def _absorb(transaction: Transaction, running: Running, side: Side) -> None:
         owned = side.own_writes[each.own.item]
         spent.update(own.id for own in impossible(owned, side.remote.features.guard, each.digging.revision))
     transaction.drop_own_writes(spent)
+
+
+def _vacate(transaction: Transaction, side: Side) -> None:
+    """What is on record of an item that a key has left is not all that it would hold if it came back."""
+    if side.track is not None and side.vacated:
+        transaction.drop_held(side.track.id, side.vacated)
 
 
 def _archive_new(transaction: Transaction, running: Running, side: Side, each: Explained) -> set[str]:

@@ -27,7 +27,8 @@ class Side:
     ``carried`` is the former track whose bases still hold where the link's place or selection was
     edited. ``held`` has the revisions at which the items of ``own_writes`` were last in step;
     ``explained`` gathers what the look says of own writes, to be recorded with what the plan adopts.
-    ``moving`` has the keys of which a base shall move, until it did.
+    ``moving`` has the keys of which a base shall move, until it did, and ``vacated`` the items that a key
+    has left for another one.
     """
 
     remote: Remote
@@ -41,6 +42,7 @@ class Side:
     held: Mapping[ItemId, Revision] = field(default_factory=dict)
     explained: list[Explained] = field(default_factory=list)
     moving: set[str] = field(default_factory=set)
+    vacated: set[ItemId] = field(default_factory=set)
     _readings: dict[ItemId, Reading] = field(default_factory=dict)
 
     def bases(self, store: Store) -> Iterator[Base]:

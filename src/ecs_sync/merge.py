@@ -47,6 +47,7 @@ def _in_step(want: Desired | None, base: Base | None, row: Row | None) -> bool:
     return (
         row is not None
         and row.fingerprint == base.fingerprint
+        and row.item == base.item
         and row.unseen is None
         and want is not None
         and want.version == base.version
