@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from ecs_sync import sync
 from ecs_sync.adapter import Adapter
@@ -54,7 +54,7 @@ class LinkSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     policy: Mapping[str, Any] = field(default_factory=dict)
     select: Selection = Selection()
-    types: str = "text"
+    types: Literal["text", "json"] = "text"
     hard_deletes: bool = True
     document: bool = False
     """All keys in one JSON document, instead of an item for each."""

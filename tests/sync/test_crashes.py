@@ -108,7 +108,6 @@ def without_archive_numbers(state: dict[str, Any]) -> dict[str, Any]:
 def ends_well(house: House, scenario: str, guard: str) -> None:
     house.run()
     assert without_archive_numbers(end(house)) == undisturbed(scenario, guard)[0]
-    rests(house)
 
 
 def rests(house: House) -> None:
@@ -152,6 +151,7 @@ def test_runs_that_die_one_after_the_other_are_finished_by_the_last(
         for kill, at in deaths:
             dies(house, kill(at))
         ends_well(house, scenario, guard)
+        rests(house)
 
 
 PUSHING = ["create", "update", "delete", "conflict", "adopt", "document"]
@@ -168,6 +168,7 @@ def test_a_write_without_an_answer_is_no_conflict_and_not_made_twice(
             house.place(spec.name).fail_next_write(Unacknowledged("reset"), landing)
         house.run()
         ends_well(house, scenario, guard)
+        rests(house)
 
 
 @pytest.mark.parametrize("guard", "ABCD")

@@ -8,7 +8,7 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecs_sync.merge import Moved, Stream, moved
+from ecs_sync.merge import Met, Moved, Stream, moved
 from ecs_sync.model import Fingerprint
 from ecs_sync.remote import Row
 from ecs_sync.spool import Spool
@@ -80,7 +80,7 @@ def test_the_merge_finds_just_what_dictionaries_find(
         assert each == Moved(
             each.key,
             want.get(each.key),
-            tuple((bases.get(each.key), shown.get(each.key)) for bases, shown, _ in links),  # type: ignore[arg-type]
+            tuple(Met(bases.get(each.key), shown.get(each.key)) for bases, shown, _ in links),
         )
 
 
@@ -103,8 +103,13 @@ def is_moved(
     for bases, shown, skipped in links:
         here, base, row = want.get(key), bases.get(key), shown.get(key)
         nowhere = base is None and row is None and (here is None or not here.present)
-        both = here is not None and base is not None and row is not None
-        same = both and here.version == base.version and row[1:2] == base[1:2] and row.unseen is None  # type: ignore[union-attr,index]
+        same = (
+            here is not None
+            and base is not None
+            and row is not None
+            and (here.version, base.fingerprint, base.item) == (base.version, row.fingerprint, row.item)
+            and row.unseen is None
+        )
         if covers(key, skipped) and not (nowhere or same):
             return True
     return False
