@@ -12,10 +12,11 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 
+from ecs_sync.decide import decide
 from ecs_sync.diff import State
 from ecs_sync.merge import Stream, moved
 from ecs_sync.model import Fingerprint
-from ecs_sync.policy import WORDS, JobPolicy, LinkPolicy, Mode, Standing, View, decide
+from ecs_sync.policy import WORDS, JobPolicy, LinkPolicy, Mode, Standing, View
 from ecs_sync.remote import Row
 from ecs_sync.store import Base, Desired
 

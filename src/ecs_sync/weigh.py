@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ecs_sync.adapter import ItemId
+from ecs_sync.decide import decide
 from ecs_sync.diff import UNSEEN, Image, State, Unsayable
 from ecs_sync.looking import Looking, Side, look
 from ecs_sync.mapping import Refusal
@@ -27,7 +28,6 @@ from ecs_sync.policy import (
     Strength,
     View,
     Why,
-    decide,
 )
 from ecs_sync.store import UNDONE, Store, Stored
 

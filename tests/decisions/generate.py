@@ -18,7 +18,7 @@ _OPENING = """\
 # The decision table
 
 What ecs-sync does about one key on one link, in every situation there is. The tests hold the engine to
-this table cell by cell. This page is generated: change `src/ecs_sync/diff.py` or `src/ecs_sync/policy.py`,
+this table cell by cell. This page is generated: change `src/ecs_sync/diff.py`, `policy.py` or `decide.py`,
 run `python -m tests.decisions.generate`, and read every cell that changed.
 
 ## The state of a key

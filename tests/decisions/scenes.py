@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
+from ecs_sync.decide import decide
 from ecs_sync.diff import UNSEEN, Image, Observed, Unsayable
 from ecs_sync.model import Rank
 from ecs_sync.policy import (
@@ -23,7 +24,6 @@ from ecs_sync.policy import (
     Why,
     Word,
     Words,
-    decide,
 )
 
 from .world import Value, value

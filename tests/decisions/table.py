@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from ecs_sync.decide import decide
 from ecs_sync.diff import UNSEEN, Image, Observed, Unsayable, compare
 from ecs_sync.model import Rank
 from ecs_sync.policy import (
@@ -27,7 +28,6 @@ from ecs_sync.policy import (
     Standing,
     Strength,
     View,
-    decide,
 )
 
 from .world import Value, link, value

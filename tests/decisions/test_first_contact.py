@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ecs_sync.decide import decide
 from ecs_sync.diff import UNSEEN
 from ecs_sync.model import Rank
 from ecs_sync.policy import (
@@ -19,7 +20,6 @@ from ecs_sync.policy import (
     View,
     Why,
     Word,
-    decide,
 )
 
 from .world import Value, link, same_image, value

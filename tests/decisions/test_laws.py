@@ -9,6 +9,7 @@ from random import Random
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ecs_sync.decide import decide
 from ecs_sync.diff import UNSEEN, Unsayable
 from ecs_sync.policy import (
     STORE,
@@ -21,7 +22,6 @@ from ecs_sync.policy import (
     Strength,
     View,
     Why,
-    decide,
 )
 
 from .scenes import ANY_WORDS, COHERENT_WORDS, Scene, scenes

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from ecs_sync.decide import decide
 from ecs_sync.diff import Image, State
 from ecs_sync.model import Fingerprint, Rank
 from ecs_sync.policy import (
@@ -24,7 +25,6 @@ from ecs_sync.policy import (
     Strength,
     View,
     Why,
-    decide,
 )
 
 Value = Fingerprint | None

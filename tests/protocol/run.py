@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 
 from ecs_sync.adapter import Guard, Verdict
+from ecs_sync.decide import decide
 from ecs_sync.diff import Image
 from ecs_sync.model import HAND_PRIORITY, Fingerprint, Rank
 from ecs_sync.policy import (
@@ -23,7 +24,6 @@ from ecs_sync.policy import (
     Strength,
     View,
     Why,
-    decide,
 )
 from ecs_sync.protocol import (
     Absorbed,
@@ -242,7 +242,7 @@ def decision(
     observed: Value,
     lost: bool,
 ) -> Settlement:
-    """`policy.decide` for one link."""
+    """`ecs_sync.decide` for one link."""
     hand = Rank(1 if strong else HAND_PRIORITY, "hand")
     policy = LinkPolicy("link", mode, WORDS[mode], priority=10)
     ranks = {HAND: hand, "link": policy.rank}
