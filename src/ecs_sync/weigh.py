@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from ecs_sync.adapter import ItemId
 from ecs_sync.decide import decide
-from ecs_sync.diff import UNSEEN, Image, State, Unsayable
+from ecs_sync.diff import UNSEEN, State, Unsayable
 from ecs_sync.looking import Looking, Side, look
-from ecs_sync.mapping import Refusal
 from ecs_sync.merge import Moved, Stream, moved
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Scope
+from ecs_sync.parts import Images, Parts
 from ecs_sync.plan import Change, Hold, KeyContest, Looked, Plan, Rebase, Unread
 from ecs_sync.policy import (
     STORE,
@@ -144,7 +144,7 @@ class _Weighing:
         for looking in lookings:
             if looking.lifted is not None:
                 known.setdefault(self.fingerprints.of(looking.lifted), looking.lifted)
-        images = _Images(self.fingerprints, known, lookings)
+        images = Images(self.fingerprints, known, lookings)
         views = [self._view(key, looking, standing, later) for looking in lookings]
         settlement = decide(self.policy, standing, views, images)
         entries = {looking.side.remote.link: looking.lifted for looking in lookings}
@@ -155,12 +155,12 @@ class _Weighing:
                 KeyContest(Key(key), settlement.contest, tuple((side, entries[side]) for side in sides))
             )
         winner = next((x for x in lookings if x.side.remote.link == settlement.adopt), None)
-        outcome = _Outcome(Key(key), stored, winner, images, self.fingerprints)
+        parts = Parts(Key(key), stored, winner, images, self.fingerprints)
         for decision, looking in zip(settlement.decisions, lookings, strict=True):
-            self._take(outcome, decision, looking)
+            self._take(parts, decision, looking)
         if settlement.raised is not None and stored is not None:
             raiser = next(x for x in lookings if x.side.remote.link == settlement.raised)
-            self.raises.append(outcome.raising(raiser))
+            self.raises.append(parts.raising(raiser))
 
     def _view(self, key: str, looking: Looking, standing: Standing, later: Sequence[Stored]) -> View:
         base, own, remote = looking.base, looking.own, looking.side.remote
@@ -189,7 +189,7 @@ class _Weighing:
             pinned,
         )
 
-    def _take(self, outcome: _Outcome, decision: Decision, looking: Looking) -> None:
+    def _take(self, parts: Parts, decision: Decision, looking: Looking) -> None:
         base, row = looking.base, looking.row
         went = base is not None and row is not None and row.item != base.item
         if base is not None and went:
@@ -199,25 +199,25 @@ class _Weighing:
                 if looking.kept_out:
                     state = State.DRIFTED if looking.base else State.FOREIGN
                     found = replace(decision, state=state)
-                    self.holds.append(outcome.hold(found, looking, Why.UNSAYABLE, looking.kept_out))
+                    self.holds.append(parts.hold(found, looking, Why.UNSAYABLE, looking.kept_out))
                 elif decision.why is Why.UNSEEN:
-                    self._unseen(outcome.key, looking)
+                    self._unseen(parts.key, looking)
                 elif went:
-                    self.rebases.append(outcome.rebase(looking))
+                    self.rebases.append(parts.rebase(looking))
             case Action.REBASE:
-                self.rebases.append(outcome.rebase(looking))
+                self.rebases.append(parts.rebase(looking))
             case Action.ADOPT:
-                self.changes.append(outcome.adoption(decision.state, looking))
+                self.changes.append(parts.adoption(decision.state, looking))
             case Action.PUSH:
-                change = outcome.push(decision.state, looking)
+                change = parts.push(decision.state, looking)
                 kept_back = self._keeps_back(change, looking)
                 if kept_back is None:
                     self.changes.append(change)
                 else:
-                    self.holds.append(outcome.hold(decision, looking, *kept_back))
+                    self.holds.append(parts.hold(decision, looking, *kept_back))
             case Action.HOLD:
                 why = decision.why or Why.MODE
-                self.holds.append(outcome.hold(decision, looking, why, decision.reason))
+                self.holds.append(parts.hold(decision, looking, why, decision.reason))
 
     def _unseen(self, key: Key, looking: Looking) -> None:
         link, item = looking.side.remote.link, looking.row.item if looking.row else None
@@ -266,7 +266,7 @@ class _Weighing:
                 for change in changes:
                     if change.key in refused:
                         self.changes.remove(change)
-                        self.holds.append(_refused(change, refused[change.key]))
+                        self.holds.append(held_back(change, refused[change.key]))
 
     def note_moving(self) -> None:
         """Notes at each side which keys' bases this plan would move."""
@@ -275,160 +275,6 @@ class _Weighing:
             changes = (c for c in (*self.changes, *self.raises) if link in (c.side, c.source))
             side.moving = {change.key.text for change in changes}
             side.moving.update(rebase.key.text for rebase in self.rebases if rebase.link == link)
-
-
-class _Images:
-    """What each link would show of each canonical value of one key."""
-
-    def __init__(
-        self,
-        fingerprints: Fingerprinter,
-        known: dict[Fingerprint, Entry | Unsayable],
-        lookings: Sequence[Looking],
-    ) -> None:
-        self._fingerprints = fingerprints
-        self.known = known
-        self._remotes = {looking.side.remote.link: looking.side.remote for looking in lookings}
-        self._made: dict[tuple[str, Fingerprint], Image] = {}
-        for looking in lookings:
-            if looking.lifted is not None and isinstance(looking.observed, bytes):
-                # What a place shows is an image of what it stands for, even where ours is spelled otherwise.
-                value = fingerprints.of(looking.lifted)
-                self._made[looking.side.remote.link, value] = Fingerprint(looking.observed)
-
-    def __call__(self, link: str, value: Fingerprint | None) -> Image:
-        if value is None:
-            return None
-        if (link, value) not in self._made:
-            self._made[link, value] = self._make(link, self.known[value])
-        return self._made[link, value]
-
-    def _make(self, link: str, entry: Entry | Unsayable) -> Image:
-        image = entry if isinstance(entry, Unsayable) else self._remotes[link].image(entry)
-        return image if isinstance(image, Unsayable) else self._fingerprints.of(image)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """Turns the decisions on one key into parts of a plan."""
-
-    key: Key
-    stored: Stored | None
-    winner: Looking | None
-    images: _Images
-    fingerprints: Fingerprinter
-
-    @property
-    def version(self) -> int:
-        return self.stored.version if self.stored else 0
-
-    def _value(self) -> Fingerprint | None:
-        if self.winner is not None:
-            return self.fingerprints.of(self.winner.lifted) if self.winner.lifted else None
-        return self.stored.fingerprint if self.stored else None
-
-    def _entry(self) -> Entry | None:
-        if self.winner is not None:
-            return self.winner.lifted
-        return self.stored.entry if self.stored else None
-
-    def push(self, state: State, looking: Looking) -> Change:
-        remote, row = looking.side.remote, looking.row
-        source = self.winner.side.remote.link if self.winner else STORE
-        target = self.images(remote.link, self._value())
-        where = row.item if row else self._where(looking)
-        return Change(
-            self.key,
-            remote.link,
-            source,
-            state,
-            looking.lifted,
-            self._entry(),
-            looking.observed if isinstance(looking.observed, bytes) else None,
-            target if isinstance(target, bytes) else None,
-            self.version,
-            self.stored.rank if self.stored and not self.winner else remote.policy.rank,
-            where,
-            row.revision if row else None,
-            changed=row.changed if row else None,
-        )
-
-    def _where(self, looking: Looking) -> ItemId | None:
-        if looking.base is not None:
-            return looking.base.item
-        where = looking.side.remote.mapping.locate(self.key)
-        return None if isinstance(where, Refusal) else where
-
-    def adoption(self, state: State, looking: Looking) -> Change:
-        before = self.stored.entry if self.stored else None
-        return Change(
-            self.key,
-            STORE,
-            looking.side.remote.link,
-            state,
-            before,
-            looking.lifted,
-            self.stored.fingerprint if self.stored else None,
-            self._value(),
-            self.version,
-            looking.side.remote.policy.rank,
-            looking.row.item if looking.row else self._where(looking),
-            looking.row.revision if looking.row else None,
-            looking.observed if isinstance(looking.observed, bytes) else None,
-            looking.row.changed if looking.row else None,
-        )
-
-    def raising(self, looking: Looking) -> Change:
-        entry = self.stored.entry if self.stored else None
-        return replace(self.adoption(State.CONVERGED, looking), after=entry, target=self._value())
-
-    def rebase(self, looking: Looking) -> Rebase:
-        observed = looking.observed if isinstance(looking.observed, bytes) else None
-        version = self.version if self.winner is None else None
-        row = looking.row
-        return Rebase(
-            self.key,
-            looking.side.remote.link,
-            observed,
-            version,
-            row.item if row else self._where(looking),
-            row.revision if row else None,
-            row.changed if row else None,
-        )
-
-    def hold(self, decision: Decision, looking: Looking, why: Why, reason: str) -> Hold:
-        row = looking.row
-        return Hold(
-            self.key,
-            decision.link,
-            decision.state,
-            why,
-            reason,
-            self.stored.entry if self.stored else None,
-            looking.lifted,
-            row.item if row else self._where(looking),
-            looking.observed if isinstance(looking.observed, bytes) else None,
-            row.revision if row else None,
-            row.changed if row else None,
-            self.version,
-        )
-
-
-def _refused(change: Change, reason: str) -> Hold:
-    return Hold(
-        change.key,
-        change.side,
-        change.state,
-        Why.UNSAYABLE,
-        reason,
-        change.after,
-        change.before,
-        change.item,
-        change.expected,
-        change.revision,
-        None,
-        change.version,
-    )
 
 
 def _oldest(each: Moved) -> int:
