@@ -17,7 +17,7 @@ from ecs_sync.diff import UNSEEN, State, Unsayable
 from ecs_sync.looking import Looking, Side, look
 from ecs_sync.merge import Moved, Stream, moved
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Scope
-from ecs_sync.parts import Images, Parts
+from ecs_sync.parts import Images, Parts, held_back
 from ecs_sync.plan import Change, Hold, KeyContest, Looked, Plan, Rebase, Unread
 from ecs_sync.policy import (
     STORE,
