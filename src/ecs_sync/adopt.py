@@ -124,6 +124,9 @@ def _archive_new(transaction: Transaction, running: Running, side: Side, each: E
     """What history shows before an own write is archived, once; the ids of own writes that it shows too."""
     remote, key = side.remote, Key(each.target.key)
     kept = {archived.fingerprint for archived in running.store.archive(running.scope, key)}
+    assert side.track is not None
+    # What both sides held is in the store's history: it is our own, replaced by the late landing.
+    kept.update(base.fingerprint for base in running.store.bases_of(side.track.id, [key.text]).values())
     owned = [own for own in side.own_writes[each.own.item] if own.id != each.own.id]
     others, late = told_apart(remote, each.digging.between, owned)
     between = [
