@@ -64,6 +64,13 @@ def test_a_file_that_may_not_be_read_is_not_seen_and_named(ground: Ground) -> No
     assert "s.yaml: Permission denied" in answer.said
 
 
+def test_keys_that_a_container_mounts_for_everybody_open_the_store(ground: Ground) -> None:
+    for name in ("secrets.key", "ecs-sync.db.key"):
+        (ground.folder / name).chmod(0o444)
+    ground.ok("get", "payments", "db/password")
+    assert (ground.folder / "secrets.key").stat().st_mode & 0o777 == 0o444
+
+
 def test_a_reader_that_goes_away_is_no_error(ground: Ground) -> None:
     for n in range(200):
         ground.consul.kv.put(f"acme/{'k' * 200}{n}", b"v" * 2000)
