@@ -10,7 +10,7 @@ _ASKED = os.environ.get("ECS_SYNC_EXAMPLES")
 
 some = settings(
     deadline=None,
-    max_examples=int(_ASKED or 25),
+    max_examples=int(_ASKED or 10),
     # The same examples each time, unless more are asked for: then it is a search.
     derandomize=_ASKED is None,
     database=None,

@@ -132,7 +132,8 @@ def test_a_run_that_died_anywhere_is_finished_by_the_next(scenario: str) -> None
     for turn, guard in enumerate("ABCD"):
         _, count = undisturbed(scenario, guard)
         instants = [(at, kill) for at in range(count) for kill in (KillBefore, KillAfter)]
-        for at, kill in instants if DEEP else instants[turn::4]:
+        # Dying behind an effect is dying before the next one, but for what threads do at the same time.
+        for at, kill in instants if DEEP else (instants[::2] + instants[-1:])[turn::4]:
             with photograph(scenario, guard).developed() as house:
                 assert dies(house, kill(at))
                 ends_well(house, scenario, guard)

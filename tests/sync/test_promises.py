@@ -21,6 +21,7 @@ from tests.sync.house import HAND, SCOPE, House, LinkSpec, quick_house
 
 KEYS = ("x", "y", "z")
 NAMES = ("a", "b", "c")
+ADOPTS = {mode: mode in (Mode.IMPORT, Mode.TWO_WAY) for mode in Mode}
 Edit = tuple[str, str, bool]
 """Where (``store`` or a link), which key, and whether a value is set; else it is deleted."""
 Rounds = list[list[Edit]]
@@ -40,9 +41,10 @@ def settings_of_jobs(draw: st.DrawFn, modes: Iterable[Mode] = tuple(Mode)) -> Se
     links = tuple(
         LinkSpec(
             name,
-            draw(st.sampled_from(list(modes))),
+            (mode := draw(st.sampled_from(list(modes)))),
             priority,
-            draw(st.sampled_from(list(First))),
+            # A link that adopts nothing has no value to choose before another one brings the key.
+            draw(st.sampled_from(list(First) if ADOPTS[mode] else [First.HOLD, First.STORE])),
             options={
                 "guard": draw(st.sampled_from("ABCD")),
                 "values_in_listing": draw(st.booleans()),
