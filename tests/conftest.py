@@ -1,0 +1,14 @@
+"""What all tests share: the same examples at every run, unless somebody searches for new ones.
+
+HYPOTHESIS_PROFILE=search python -m pytest tests/decisions
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("steady", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
