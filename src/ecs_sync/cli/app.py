@@ -34,7 +34,7 @@ VERBS = {
     "audit": "ecs_sync.cli.past:audit",
     "store": "ecs_sync.cli.storing:store",
     "providers": "ecs_sync.cli.providing:providers",
-    "sandbox": "ecs_sync.cli.sandbox:sandbox",
+    "sandbox": "ecs_sync_sandbox.serving:sandbox",
     "worker": "ecs_sync.cli.worker:worker",
 }
 """Where each verb is, in the order of a first day."""
