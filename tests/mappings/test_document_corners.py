@@ -155,6 +155,18 @@ def test_a_windows_folder_in_an_env_file_keeps_its_last_backslash() -> None:
     assert dotenv.dotenv_values(stream=io.StringIO(edited), interpolate=False) == {"DIR": folder, "B": "1"}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('A="x"\n', "canary\\"), ("A='x'\n", "canary\\"), ("A=x\n", "canary #1\\"), ("A=x\n", "'canary\\")],
+)
+def test_a_last_backslash_that_would_swallow_the_closing_quote_of_an_env_value_is_refused(
+    text: str, value: str
+) -> None:
+    with pytest.raises(MappingError) as caught:
+        write(".env", {"A": Value.string(value)}, text)
+    assert str(caught.value) == ".env: a value that needs quotes cannot end with '\\' in an env file"
+
+
 def test_a_line_of_an_env_file_without_a_name_is_told_by_its_place() -> None:
     assert refused(".env", f"A=1\n  ={CANARY}\n") == ".env:2:3: expected NAME=value; correct the file there"
 
