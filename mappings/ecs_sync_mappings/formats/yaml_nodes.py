@@ -37,6 +37,7 @@ _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
+_TOO_LONG = 10**4000
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN")
 _COLON = re.compile(r"[ \t\r\n]*:")
@@ -123,11 +124,7 @@ class _Composer:
 
     def _fill(self, node: Node, depth: int) -> None:
         merges: list[tuple[Node, Member]] = []
-        for event in self.events:
-            if isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-                last = node.members[-1] if node.members else None
-                node.end = event.end_mark.index if node.flow or last is None else last_offset(last)
-                break
+        while not isinstance(event := next(self.events), (MappingEndEvent, SequenceEndEvent)):
             member = self._member(event, node, depth)
             if node.flow:
                 comma = _COMMA.match(self.text, last_offset(member))
@@ -135,6 +132,8 @@ class _Composer:
             node.members.append(member)
             if member.merge:
                 merges.append((member.node, member))
+        last = node.members[-1] if node.members else None
+        node.end = event.end_mark.index if node.flow or last is None else last_offset(last)
         for source, member in merges:
             self._merge(node, source, member)
 
@@ -256,9 +255,10 @@ def _plain(text: str) -> Value:
 
 
 def _number(digits: str, base: int) -> int:
-    if len(digits) > 4000:
+    """Raises ValueError where the digits, as they stand or in decimal, are more than 4,000."""
+    if len(digits) > 4000 or abs(number := int(digits, base)) >= _TOO_LONG:
         raise ValueError("an integer of more than 4,000 digits; write it as a string")
-    return int(digits, base)
+    return number
 
 
 def _decimal(text: str, exponent: str) -> str:
