@@ -250,8 +250,7 @@ class _Scanner:
         while True:
             at = self._blank(at)
             found = _PART.match(self.text, at)
-            if not found:
-                raise Unparsable("expected a name", at)
+            assert found  # tomllib has accepted the text, so a name stands here
             quoted = tomllib.loads(f"{found[0]} = 0") if found[1] is None else {found[1]: 0}
             names += quoted
             at = self._blank(found.end())

@@ -249,17 +249,17 @@ class _Scanner:
         self.open: list[Element] = []
         self.root: Element | None = None
 
-    def scan(self) -> Element | None:
+    def scan(self) -> Element:
         at = 0
         while at < len(self.text):
             if found := _TOKEN.match(self.text, at):
                 self._token(found[0], at)
             else:
                 found = _TAG.match(self.text, at)
-                if not found:
-                    raise Unparsable("a tag that is not understood", at)
+                assert found  # expat has accepted the text, so a tag stands here
                 self._tag(found)
             at = found.end()
+        assert self.root  # expat accepts no text without an element
         return self.root
 
     def _token(self, token: str, at: int) -> None:
@@ -354,9 +354,8 @@ def parse(text: str, view: View) -> XmlDocument:
     except DefusedXmlException:
         raise Unparsable("a DTD or an entity of its own; take it out") from None
     root = _Scanner(text).scan()
-    if root:
-        _record(root, (), LineIndex(text))
-    records = list(_records(root)) if root else []
+    _record(root, (), LineIndex(text))
+    records = list(_records(root))
     return XmlDocument(text, root, records, flat.leaves(records))
 
 
