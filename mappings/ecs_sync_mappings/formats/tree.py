@@ -130,8 +130,6 @@ def leaf_value(node: Node, budget: list[int]) -> tuple[Value | None, str]:
     """The value of a leaf, or None and the sentence why not."""
     if node.kind is Kind.SCALAR:
         return node.value, node.refusal
-    if node.refusal:
-        return None, node.refusal
     try:
         return Value.json(_json(node, budget, 0)), ""
     except ValueError as error:
@@ -145,8 +143,7 @@ def _json(node: Node, budget: list[int], depth: int) -> str:
         raise ValueError(node.refusal)
     match node.kind:
         case Kind.SCALAR:
-            if node.value is None:
-                raise ValueError(node.refusal)
+            assert node.value is not None
             return scalar_json(node.value)
         case Kind.LIST:
             for member in node.members:
