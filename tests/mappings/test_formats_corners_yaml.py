@@ -204,3 +204,12 @@ def test_an_integer_too_long_to_compute_with_is_refused_in_our_words_and_the_lon
     assert longest.type is Type.INTEGER
     sentence = "an integer of more than 4,000 digits; write it as a string"
     assert refusal(f"a: {prefix}{digit * (most + 1)}\n") == sentence
+
+
+@pytest.mark.parametrize(("empty", "filled"), [("{}\n", "{a: x}\n"), ("# only", "# only\na: x\n")])
+def test_a_file_of_braces_or_of_one_comment_takes_its_first_key(empty: str, filled: str) -> None:
+    assert added(empty, {"a": "x"}) == filled
+
+
+def test_a_control_character_is_told_with_its_place() -> None:
+    assert complaint(f"b: {CANARY}\na: \x00\n") == ("not YAML: a control character stands here", (2, 4))
