@@ -41,8 +41,7 @@ test: check
 coverage: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --skip-covered
-	$(BIN)/coverage report --fail-under=100 --include='*/ecs_sync/diff.py,*/ecs_sync/policy.py,*/ecs_sync/decide.py,*/ecs_sync/plan.py,*/ecs_sync/protocol.py'
-	$(BIN)/coverage report --fail-under=95 --include='*/ecs_sync_mappings/*'
+	$(BIN)/coverage report --fail-under=100 --include='*/ecs_sync/diff.py,*/ecs_sync/policy.py,*/ecs_sync/decide.py,*/ecs_sync/plan.py,*/ecs_sync/protocol.py,*/ecs_sync_mappings/*'
 
 benchmarks: $(READY)
 	$(BIN)/python -m benchmarks

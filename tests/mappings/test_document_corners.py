@@ -213,3 +213,9 @@ def test_a_forgotten_comma_or_quote_in_json_is_told_by_its_place(text: str, said
 def test_a_properties_name_that_is_not_text_is_told_by_its_line() -> None:
     said = refused("a.properties", f"a=1\nb\\ud83d={CANARY}\n")
     assert said.startswith("a.properties:2:1: a name holds a lone surrogate, which is not text")
+
+
+def test_what_stands_behind_a_json_document_is_refused_with_its_place() -> None:
+    mapping = mapping_of(File("app.json"))
+    with pytest.raises(MappingError, match="after the end of the document"):
+        mapping.read(Item("app.json", b'{"a": 1}\n{"a": 2}\n'))
