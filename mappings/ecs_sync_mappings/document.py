@@ -221,9 +221,10 @@ class DocumentMapping:
         return next((n for n, name in enumerate(names, 1) if name.endswith(self._suffix)), 0)
 
     def _checked(self, id: ItemId, key: Key) -> ItemId | Refusal:
-        before = self._prefix(id)
-        if key.segments[: len(before)] != before or len(key.segments) == len(before):
-            return Refusal(f"it does not begin with {'/'.join(before)!r}, the file's own prefix", key, id)
+        try:
+            self._path(id, key)
+        except ValueError as error:
+            return Refusal(str(error), key, id)
         return id
 
     def _edited(self, id: ItemId, text: str, document: Document, entries: Sequence[Entry]) -> str:
@@ -267,7 +268,7 @@ class DocumentMapping:
         """Where a key lies in the document. Raises ValueError."""
         before, names = self._prefix(id), key.segments
         if names[: len(before)] != before or len(names) == len(before):
-            raise ValueError(f"it does not begin with {'/'.join(before)!r}, the file's own prefix")
+            raise ValueError(f"it does not lie beneath {'/'.join(before)!r}, the file's own prefix")
         return (*self._root, *names[len(before) :])
 
     def _image(self, id: ItemId, value: Value, leaf: Leaf | None) -> Value:

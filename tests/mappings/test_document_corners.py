@@ -85,7 +85,7 @@ def test_a_key_of_another_file_finds_no_place_in_a_single_one() -> None:
     mapping = mapping_of(File("conf/app.yml"), prefix="stem")
     assert mapping.locate(Key.parse("app/port")) == "conf/app.yml"
     key = Key.parse("web/port")
-    reason = "it does not begin with 'app', the file's own prefix"
+    reason = "it does not lie beneath 'app', the file's own prefix"
     assert mapping.locate(key) == Refusal(reason, key, "conf/app.yml")
 
 
@@ -98,8 +98,8 @@ def test_all_keys_of_other_files_are_named_at_once_and_nothing_is_written() -> N
     with pytest.raises(MappingError) as caught:
         write("app.yml", values, "port: 1\n", prefix="stem")
     said = str(caught.value)
-    assert "web/port: it does not begin with 'app'" in said
-    assert "db/port: it does not begin with 'app'" in said
+    assert "web/port: it does not lie beneath 'app'" in said
+    assert "db/port: it does not lie beneath 'app'" in said
     assert "app/port:" not in said
     assert CANARY not in said
 

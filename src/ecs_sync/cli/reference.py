@@ -17,6 +17,8 @@ _BEGINNING = """\
 
 Results go to standard output, progress and errors to standard error. `-o json` prints one document, as
 described by [schemas/output.json](schemas/output.json); `-o markdown` suits the comment of a pull request.
+`init`, `store new-key`, `store upgrade`, `store rotate-key` and `sandbox up` say what they made in a
+sentence instead.
 No output ever holds a secret: a secret is shown as its length and its keyed fingerprint.
 
 | exit code | meaning |
