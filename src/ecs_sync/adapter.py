@@ -43,7 +43,8 @@ class Item:
     ``value`` is None where the listing gives no values (then `Adapter.get` does) and where the item
     could not be read, in which case ``unreadable`` says why. ``revision`` equals what the write that
     made it returned, or is None where the provider cannot promise that. ``changed`` is the
-    provider's own change time, never ours.
+    provider's own change time, never ours. ``settling`` is set where the provider has taken the value
+    and does not serve it everywhere yet (a deployment under way), and says how far it is.
     """
 
     id: ItemId
@@ -53,6 +54,7 @@ class Item:
     revision: Revision | None = None
     changed: datetime | None = None
     unreadable: str | None = None
+    settling: str | None = None
 
     def __repr__(self) -> str:
         size = "no value" if self.value is None else f"{len(self.value)} bytes"
@@ -126,20 +128,26 @@ class Page:
     """Some items. ``absent`` names ids that a point read found to be absent.
 
     ``proof`` stands on the last page and only there; a listing whose pages end without it, or that
-    raises on the way, is incomplete, and says nothing of what it did not show.
+    raises on the way, is incomplete, and says nothing of what it did not show. ``calls`` counts the
+    calls to the provider that the page took.
     """
 
     items: tuple[Item, ...] = ()
     absent: tuple[ItemId, ...] = ()
     proof: Proof | None = None
+    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Pages, to be read once; or ``unchanged`` since the token that was given, and no pages."""
+    """Pages, to be read once; or ``unchanged`` since the token that was given, and no pages.
+
+    ``calls`` counts the calls to the provider that were made before the first page.
+    """
 
     pages: Iterable[Page] = ()
     unchanged: bool = False
+    calls: int = 0
 
 
 class Guard(StrEnum):
@@ -172,6 +180,32 @@ class Limits:
     pattern: str | None = None
     pattern_reason: str = ""
     rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Calls to the provider that one request of the port makes, and those that each of its items adds."""
+
+    request: int = 1
+    item: int = 0
+
+    def of(self, items: int) -> int:
+        """The calls of one request of this many items."""
+        return self.request + self.item * items
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What requests cost where nothing goes wrong; from these a plan says its calls in advance.
+
+    A request is one `Adapter.get` of at most ``reads`` ids, or one `Adapter.write` of at most
+    ``batch`` writes. What a listing costs, its pages say.
+    """
+
+    get: Price = Price()
+    create: Price = Price()
+    update: Price = Price()
+    delete: Price = Price()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +250,9 @@ class Features:
     """``list(place, since)`` can answer "unchanged since"."""
     watch: bool = False
     history: bool = False
+    pins: bool = False
+    """A single past version of an item can be read."""
+    prices: Prices = Prices()
     managed_attributes: frozenset[str] = frozenset()
     """Attributes that a write sets; all others survive it."""
     concurrency: int = 8
@@ -291,6 +328,49 @@ class Watches(Protocol):
 
     def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
         """Waits at most ``timeout`` seconds; True when something at the place may have moved."""
+        ...
+
+
+@runtime_checkable
+class Pins(Protocol):
+    """The optional ability ``features.pins``: references may name one version of a secret."""
+
+    def version(self, id: ItemId, version: str) -> Item | None:
+        """The item as its version ``version`` (the provider's own word) holds it, or None."""
+        ...
+
+
+@runtime_checkable
+class Addresses(Protocol):
+    """The optional ability of a secret store whose secrets other providers can point at."""
+
+    def address(self, id: ItemId, version: str | None) -> str:
+        """The name of a secret that holds outside of this connection: an URI, an ARN."""
+        ...
+
+    def addressed(self, address: str) -> tuple[ItemId, str | None] | None:
+        """The secret, and its version where one is pinned, of an address of this connection's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """How a provider writes down natively that a value is kept elsewhere."""
+
+    value: bytes
+    attributes: Attributes = ()
+
+
+@runtime_checkable
+class Refers(Protocol):
+    """The optional ability of a provider that has references of its own to other secret stores."""
+
+    def pointer(self, address: str) -> Pointer | None:
+        """The native reference to an address, or None where this provider cannot point there."""
+        ...
+
+    def pointed(self, item: Item) -> str | None:
+        """The address that an item points at, or None where it is no native reference."""
         ...
 
 
