@@ -1,0 +1,235 @@
+"""A Microsoft Entra credential from options: from where the configuration says, and from nowhere else.
+
+What goes wrong while a token is fetched is `TokenFailure`, and never looks like a failure of the provider
+that the token is for: nothing was sent there. No answer of Entra is quoted but its error code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.identity import (
+    AzureCliCredential,
+    ClientSecretCredential,
+    CredentialUnavailableError,
+    DefaultAzureCredential,
+    ManagedIdentityCredential,
+    WorkloadIdentityCredential,
+)
+
+CredentialName = Literal["default", "managed-identity", "client-secret", "workload-identity", "cli"]
+
+_Given = TypeVar("_Given")
+
+PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+_KNOWN_AUTHORITIES = frozenset(
+    {
+        "login.microsoftonline.com",
+        "login.microsoftonline.us",
+        "login.chinacloudapi.cn",
+        "login.microsoft.com",
+        "login.partner.microsoftonline.cn",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Where a token comes from: ``name`` says it, the other fields are what that one needs.
+
+    ``default`` is Azure's own chain (environment, workload identity, managed identity, developer tools).
+    ``managed-identity`` is that of the machine, ``client_id`` names a user-assigned one. ``client-secret``
+    takes the application given here. ``workload-identity`` exchanges the token in ``token_file``; what is
+    not given is what a cluster puts into ``AZURE_TENANT_ID``, ``AZURE_CLIENT_ID`` and
+    ``AZURE_FEDERATED_TOKEN_FILE``. ``cli`` asks the Azure CLI of who is logged in. ``authority`` is another
+    https address of Entra, and ``ca_file`` the certificate authority that it is trusted by.
+    """
+
+    name: CredentialName = "default"
+    tenant_id: str | None = None
+    client_id: str | None = None
+    token_file: str | None = None
+    authority: str | None = None
+    ca_file: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+
+    def problems(self) -> list[str]:
+        """What is missing, or given and not used by this credential: all of it."""
+        application = {"tenant_id", "client_id"}
+        needed = {"client-secret": {*application, "client_secret"}}.get(self.name, set())
+        usable = needed | {
+            "default": {"client_id", "authority"},
+            "managed-identity": {"client_id"},
+            "client-secret": {"authority"},
+            "workload-identity": {*application, "token_file", "authority"},
+            "cli": {"tenant_id"},
+        }.get(self.name, set())
+        fields = {*application, "client_secret", "token_file", "authority"}
+        given = {name for name in fields if getattr(self, name)}
+        missing = [f"credential {self.name!r} needs {name}" for name in sorted(needed - given)]
+        unused = [f"credential {self.name!r} does not use {name}" for name in sorted(given - usable)]
+        wrong = []
+        if self.authority and not re.fullmatch(r"https://[^/\s@?#]+/?", self.authority):
+            wrong.append(f"authority is not an https address such as {PUBLIC_AUTHORITY}")
+        if self.tenant_id and not re.fullmatch(r"[A-Za-z0-9.-]+", self.tenant_id):
+            wrong.append("tenant_id is not a tenant's id or domain: use letters, digits, '.' and '-'")
+        return missing + unused + wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a connection and for each answer, in seconds."""
+
+    connect: float = 5.0
+    read: float = 20.0
+
+
+class Trouble(StrEnum):
+    """What a token that cannot be had means."""
+
+    REFUSED = "refused"
+    """There is no such identity here, or Entra does not accept it."""
+    UNREACHABLE = "unreachable"
+    """Whoever gives tokens cannot be reached, or does not work. It may later."""
+    THROTTLED = "throttled"
+    """Whoever gives tokens asks to slow down."""
+
+
+class TokenFailure(Exception):
+    """No token could be had, so nothing was sent. The text is fit for people and never holds a secret."""
+
+    def __init__(self, trouble: Trouble, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.trouble = trouble
+        self.headers = headers or {}
+
+
+class Credential:
+    """A credential in azure-core's sense (`azure.core.credentials.TokenCredential`); thread-safe.
+
+    Raises `TokenFailure` and nothing else.
+    """
+
+    def __init__(self, identity: Identity, patience: Patience = Patience()) -> None:
+        """Connects to nothing yet."""
+        self._identity = identity
+        self._credential = _translated(identity.name, lambda: _chosen(identity, patience))
+
+    def get_token(self, *scopes: str, **asked: Any) -> AccessToken:
+        """A token for these scopes, from memory while it lasts: it is renewed before it expires."""
+        return _translated(self._identity.name, lambda: self._credential.get_token(*scopes, **asked))
+
+    def close(self) -> None:
+        """Closes the connections to whoever gives tokens."""
+        close = getattr(self._credential, "close", None)
+        if close is not None:
+            close()
+
+    def __repr__(self) -> str:
+        return f"<credential {self._identity.name}>"
+
+
+def _chosen(identity: Identity, patience: Patience) -> TokenCredential:
+    told = _settings(identity, patience)
+    entra = {**told, **_authority(identity)}
+    match identity.name:
+        case "default":
+            named = {"managed_identity_client_id": identity.client_id} if identity.client_id else {}
+            host = {"authority": identity.authority} if identity.authority else {}
+            return DefaultAzureCredential(process_timeout=_seconds(patience), **told, **named, **host)
+        case "managed-identity":
+            return ManagedIdentityCredential(client_id=identity.client_id, **told)
+        case "client-secret":
+            return ClientSecretCredential(
+                identity.tenant_id or "", identity.client_id or "", identity.client_secret or "", **entra
+            )
+        case "workload-identity":
+            return WorkloadIdentityCredential(
+                tenant_id=identity.tenant_id,
+                client_id=identity.client_id,
+                token_file_path=identity.token_file,
+                **entra,
+            )
+        case "cli":
+            return AzureCliCredential(tenant_id=identity.tenant_id or "", process_timeout=_seconds(patience))
+
+
+def _settings(identity: Identity, patience: Patience) -> dict[str, Any]:
+    """No retries and no proxies, netrc or certificates of the environment; ours is the pace."""
+    return {
+        "retry_total": 0,
+        "connection_timeout": patience.connect,
+        "read_timeout": patience.read,
+        "use_env_settings": False,
+        **({"connection_verify": identity.ca_file} if identity.ca_file else {}),
+    }
+
+
+def _authority(identity: Identity) -> dict[str, Any]:
+    authority = identity.authority or PUBLIC_AUTHORITY
+    # An authority that Microsoft does not list is one of a private cloud, and would not be found in the list.
+    known = (urlsplit(authority).hostname or "") in _KNOWN_AUTHORITIES
+    return {"authority": authority, "disable_instance_discovery": not known}
+
+
+def _seconds(patience: Patience) -> int:
+    return max(1, round(patience.read))
+
+
+def _translated(name: str, ask: Callable[[], _Given]) -> _Given:
+    """What ``ask`` gives. Whatever goes wrong is told in our own words: Entra's may name too much."""
+    try:
+        return ask()
+    except CredentialUnavailableError:
+        raise TokenFailure(Trouble.REFUSED, f"credential {name!r}: {_ABSENT[name]}") from None
+    except ClientAuthenticationError as error:
+        failure = _answered(name, error)
+    except (ServiceRequestError, ServiceResponseError) as error:
+        what = f"whoever gives its tokens cannot be reached ({type(error).__name__})"
+        failure = TokenFailure(Trouble.UNREACHABLE, f"credential {name!r}: {what}")
+    except HttpResponseError as error:
+        failure = _answered(name, error)
+    except (AzureError, OSError, ValueError, KeyError, TypeError) as error:
+        # Of a token file or an environment that is incomplete, and of an answer that is none of Entra's.
+        failure = TokenFailure(
+            Trouble.REFUSED, f"credential {name!r}: {_ABSENT[name]} ({type(error).__name__})"
+        )
+    raise failure from None
+
+
+def _answered(name: str, error: HttpResponseError) -> TokenFailure:
+    response = error.response
+    if response is None and name == "default":
+        return TokenFailure(Trouble.REFUSED, f"credential {name!r}: {_ABSENT[name]}")
+    status = getattr(response, "status_code", None)
+    headers = {key.lower(): text for key, text in getattr(response, "headers", {}).items()}
+    code = re.search(r"AADSTS[0-9]+", str(error.message))
+    said = code.group() if code else f"status {status}" if status else "no reason given"
+    if status == 429:
+        return TokenFailure(Trouble.THROTTLED, f"credential {name!r}: Entra asks to slow down", headers)
+    if status is not None and status >= 500:
+        return TokenFailure(Trouble.UNREACHABLE, f"credential {name!r}: Entra failed ({said})", headers)
+    return TokenFailure(Trouble.REFUSED, f"credential {name!r} is not accepted ({said}): {_RENEW}")
+
+
+_RENEW = "look at tenant_id and client_id, renew the secret or log in again, and check the machine's clock"
+_ABSENT = {
+    "default": "no part of Azure's chain has an identity here; name the one that is meant",
+    "managed-identity": "this machine has no managed identity, or not the one that client_id names",
+    "client-secret": "tenant_id, client_id and client_secret are not those of an application",
+    "workload-identity": "tenant, client or token file is missing: set them, or run in a cluster that does",
+    "cli": "the Azure CLI is missing or nobody is logged in: run 'az login'",
+}
