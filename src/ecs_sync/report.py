@@ -15,7 +15,7 @@ from ecs_sync.protocol import Result
 
 
 class Exit(IntEnum):
-    """What a process says to its caller. When several apply, the first in the order 1, 3, 4, 5, 2."""
+    """What a process says to its caller. When several apply, the first in the order 78, 1, 3, 4, 5, 2."""
 
     DONE = 0
     ERROR = 1
@@ -28,7 +28,14 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-_ORDER = (Exit.ERROR, Exit.STOPPED, Exit.PARTLY, Exit.CONFLICTS, Exit.DIFFERENCES)
+_ORDER = (
+    Exit.CONFIGURATION,
+    Exit.ERROR,
+    Exit.STOPPED,
+    Exit.PARTLY,
+    Exit.CONFLICTS,
+    Exit.DIFFERENCES,
+)
 
 
 def first(codes: Collection[Exit]) -> Exit:

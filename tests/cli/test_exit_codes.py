@@ -137,6 +137,25 @@ def test_a_missing_secret_is_a_problem_with_its_place(world: World) -> None:
     assert world("plan").code == 78
 
 
+@pytest.mark.parametrize("source", ["env:NOT_SET", "file:not-there"])
+def test_a_missing_secret_is_78_of_one_job_and_of_several(world: World, source: str) -> None:
+    other = ONE.replace("payments", "locked").replace("acme", "globex").replace("consul,", "vault,")
+    world.configure(ONE + other)
+    path = world.folder / "ecs-sync.yaml"
+    vault = f'  vault: {{adapter: consul, url: "{world.consul.url}", token: "{source}"}}\n'
+    path.write_text(path.read_text().replace("connections:\n", f"connections:\n{vault}"))
+    world.put("acme/a", "1")
+    for verb in ("plan", "drift", "sync"):
+        alone, together = world(verb, "locked"), world(verb)
+        assert (alone.code, together.code) == (78, 78)
+        assert source.partition(":")[2] in alone.err
+        assert "ecs-sync.yaml:3:" in together.out
+    assert world("sync", "payments").code == 0
+    assert world("get", "payments", "a").out == "1\n"
+    missing = world("plan", "-o", "json").json
+    assert (missing["exit"], [each["job"] for each in missing["failures"]]) == (78, ["locked"])
+
+
 def test_no_configuration_says_what_to_do(bare: World) -> None:
     failed = bare("plan")
     assert failed.code == 78

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecs_sync.cli.calling import Call, chosen_jobs, each, verb
-from ecs_sync.cli.planning import failures_part, failures_shown, planned
+from ecs_sync.cli.planning import codes_of, failures_part, failures_shown, planned
 from ecs_sync.report import Exit, first
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def drift(call: Call, jobs: tuple[str, ...], every: bool) -> int:
         names = chosen_jobs(bench, jobs)
         showing = call.showing(bench)
         made, failed = each(names, lambda name: _drift(call, bench, name))
-        codes = [_code(report, every) for report in made] + [Exit.ERROR] * len(failed)
+        codes = [_code(report, every) for report in made] + codes_of(failed)
         now = datetime.now(UTC)
         shown = [drift_shown(report, showing, now) for report in made]
         document = Drifts("drift", first(codes), shown, failures_shown(failed))

@@ -28,11 +28,11 @@ def code_of(act: Callable[[], int], verbose: Callable[[], bool]) -> int:
         return Exit.INTERRUPTED
     except ConfigError as error:
         warn("\n".join(map(str, error.problems)) if error.problems else f"ecs-sync: {error}")
-        return Exit.CONFIGURATION
+        return exit_of(error)
     except EcsSyncError as error:
         warn(f"ecs-sync: {error}")
         _trace(error, verbose())
-        return Exit.ERROR
+        return exit_of(error)
     except BrokenPipeError:
         return Exit.DONE
     except OSError as error:
@@ -49,6 +49,11 @@ def code_of(act: Callable[[], int], verbose: Callable[[], bool]) -> int:
         )
         _trace(error, verbose())
         return Exit.ERROR
+
+
+def exit_of(error: EcsSyncError) -> Exit:
+    """The exit code that an error of ours ends with."""
+    return Exit.CONFIGURATION if isinstance(error, ConfigError) else Exit.ERROR
 
 
 def _trace(error: BaseException, wanted: bool) -> None:

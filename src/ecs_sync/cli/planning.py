@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecs_sync.cli.calling import Call, chosen_jobs, each, verb
+from ecs_sync.cli.failures import exit_of
 from ecs_sync.report import Exit, first, of_plan
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def plan(call: Call, jobs: tuple[str, ...], out: Path | None) -> int:
         made, failed = each(names, lambda name: planned(call, bench, name))
         if out is not None:
             _keep(made[0][0], out, bench)
-        codes = [of_plan(found, stops) for found, stops in made] + [Exit.ERROR] * len(failed)
+        codes = [of_plan(found, stops) for found, stops in made] + codes_of(failed)
         document = Plans(
             "plan", first(codes), [plan_shown(p, s, showing) for p, s in made], failures_shown(failed)
         )
@@ -71,6 +72,11 @@ def _keep(found: Plan, out: Path, bench: Workbench) -> None:
     from ecs_sync.saved import save
 
     save(found, out, bench.store.fingerprinter)
+
+
+def codes_of(failed: list[tuple[str, EcsSyncError]]) -> list[Exit]:
+    """The exit code of each job that failed: the one that it alone would have ended with."""
+    return [exit_of(error) for _, error in failed]
 
 
 def failures_shown(failed: list[tuple[str, EcsSyncError]]) -> list[Failure]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecs_sync.cli.calling import Call, chosen_jobs, each, verb
-from ecs_sync.cli.planning import failures_part, failures_shown
-from ecs_sync.report import Exit, first
+from ecs_sync.cli.planning import codes_of, failures_part, failures_shown
+from ecs_sync.report import first
 
 if TYPE_CHECKING:
     from ecs_sync.render.documents import ReportShown
@@ -99,7 +99,7 @@ def _carry_out(
 
     showing = call.showing(bench)
     made, failed = each(names, lambda name: _run(call, bench, name, verb, words))
-    codes = [report.exit_code for report in made] + [Exit.ERROR] * len(failed)
+    codes = [report.exit_code for report in made] + codes_of(failed)
     shown = [_shown(report, showing, allow) for report in made]
     document = Reports("run", first(codes), shown, failures_shown(failed))
     parts = [part for report in document.reports for part in report_page(report, showing)]
