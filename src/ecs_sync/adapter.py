@@ -252,6 +252,8 @@ class Features:
     history: bool = False
     pins: bool = False
     """A single past version of an item can be read."""
+    peeks: bool = False
+    """Point reads can leave the values where they are."""
     prices: Prices = Prices()
     managed_attributes: frozenset[str] = frozenset()
     """Attributes that a write sets; all others survive it."""
@@ -328,6 +330,15 @@ class Watches(Protocol):
 
     def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
         """Waits at most ``timeout`` seconds; True when something at the place may have moved."""
+        ...
+
+
+@runtime_checkable
+class Peeks(Protocol):
+    """The optional ability ``features.peeks`` of a secret store: to look without reading a secret."""
+
+    def peek(self, ids: Sequence[ItemId]) -> Listing:
+        """As `Adapter.get`, with revisions and change times and without values."""
         ...
 
 

@@ -283,6 +283,11 @@ class Entry:
     secret: bool = False
     metadata: Metadata = ()
 
+    @property
+    def holds_plaintext(self) -> bool:
+        """Is the text itself a secret? A reference to one is not."""
+        return self.secret and self.value.type is not Type.REFERENCE
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Rank:

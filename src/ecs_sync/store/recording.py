@@ -38,7 +38,7 @@ def keep(
     secret = secret or (entry is not None and entry.secret)
     if entry is not None and secret and not entry.secret:
         entry = replace(entry, secret=True)
-    if entry is not None and rows.holds_plaintext(entry) and seal.cipher is None:
+    if entry is not None and entry.holds_plaintext and seal.cipher is None:
         entry = None
     context = rows.archive_context(seal, of.text, key.text, side, fingerprint)
     packed = (None, None, None, None) if entry is None else rows.pack(entry, seal, context)

@@ -87,6 +87,16 @@ class Base(NamedTuple):
     item: ItemId
 
 
+class Referred(NamedTuple):
+    """What was last seen of the secret that a key refers to; the fingerprint is of its plaintext."""
+
+    key: str
+    reference: str
+    revision: Revision | None
+    changed: str | None
+    fingerprint: Fingerprint
+
+
 class Held(NamedTuple):
     """Every key of ``item`` was in step at this revision and change time (ISO 8601 text, or None)."""
 

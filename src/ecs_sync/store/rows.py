@@ -43,11 +43,6 @@ def words(raw: bytes | None) -> str | None:
     return None if raw is None else raw.decode("utf-8")
 
 
-def holds_plaintext(entry: Entry) -> bool:
-    """Is the entry's text itself a secret? A reference to one is not."""
-    return entry.secret and entry.value.type is not Type.REFERENCE
-
-
 PackedEntry = tuple[str, str, bytes | None, bytes | None]
 """Type, metadata, plain text, sealed text."""
 
@@ -56,7 +51,7 @@ def pack(entry: Entry, seal: Seal, context: bytes) -> PackedEntry:
     """The columns of an entry. Raises StoreError for a secret where there is no cipher."""
     plain = entry.value.text.encode("utf-8")
     described = json.dumps(dict(entry.metadata), separators=(",", ":")) if entry.metadata else ""
-    if not holds_plaintext(entry):
+    if not entry.holds_plaintext:
         return entry.value.type.value, described, plain, None
     if seal.cipher is None:
         raise StoreError(f"{entry.key.text}: {NO_CIPHER}")

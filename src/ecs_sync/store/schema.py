@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every migration, oldest first. A store at the last one is current."""
 
 REVISION_TABLE = "ecs_sync_schema"
@@ -80,6 +80,25 @@ entry = Table(
     Column("text", LargeBinary),
     Column("sealed", LargeBinary),
     Index("entry_version", "version"),
+    Index(
+        "entry_reference",
+        "scope",
+        "key",
+        sqlite_where=text("type = 'reference'"),
+        postgresql_where=text("type = 'reference'"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+referred = Table(
+    "referred",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", KeyText, primary_key=True),
+    Column("reference", LargeBinary, nullable=False),
+    Column("revision", LargeBinary),
+    Column("changed", Text),
+    Column("fingerprint", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -17,6 +17,7 @@ from ecs_sync.store import (
     opening,
     reading,
     recording,
+    referring,
     rotating,
     tracking,
     writing,
@@ -35,6 +36,7 @@ from ecs_sync.store.records import (
     Known,
     Lease,
     OwnWrite,
+    Referred,
     Run,
     Seen,
     Stored,
@@ -179,6 +181,16 @@ class Store:
         """The newest versions, of one scope or of all, newest first."""
         with self.database.reading() as connection:
             return reading.versions(connection, scope, limit)
+
+    def references(self, scope: Scope, at: int) -> list[Stored]:
+        """The newest version up to ``at`` of every key that is a reference to a secret, by key text."""
+        with self.database.reading() as connection:
+            return referring.references(connection, scope, at, self._seal)
+
+    def referred(self, scope: Scope) -> dict[str, Referred]:
+        """What was last seen of the secrets that the scope's keys refer to."""
+        with self.database.reading() as connection:
+            return referring.known(connection, scope)
 
     # Tracks
 

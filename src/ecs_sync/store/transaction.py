@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ecs_sync.adapter import ItemId, Revision, Token
 from ecs_sync.errors import StoreError
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Scope
-from ecs_sync.store import audit, committing, reading, recording, tracking, writing
+from ecs_sync.store import audit, committing, reading, recording, referring, tracking, writing
 from ecs_sync.store.crypto import Seal
 from ecs_sync.store.opening import note_sealing_key
 from ecs_sync.store.records import (
@@ -22,12 +22,12 @@ from ecs_sync.store.records import (
     Held,
     Intent,
     OwnWrite,
+    Referred,
     Seen,
     Stored,
     Track,
     Version,
 )
-from ecs_sync.store.rows import holds_plaintext
 
 
 class Transaction:
@@ -69,7 +69,7 @@ class Transaction:
         if not changes:
             raise StoreError("internal error: a commit without changes")
         committing.must_hold(self._connection, scope, expect or {})
-        if any(change.entry is not None and holds_plaintext(change.entry) for change in changes):
+        if any(change.entry is not None and change.entry.holds_plaintext for change in changes):
             self._note_sealing()
         number = committing.next_number(self._connection)
         described = Version(number, scope.text, datetime.now(UTC), who, origin, reason, run)
@@ -83,6 +83,10 @@ class Transaction:
     def expect(self, scope: Scope, versions: Mapping[str, int]) -> list[str]:
         """The keys whose newest version is not the given one any more (0: never existed), sorted."""
         return committing.moved(self._connection, scope, versions)
+
+    def put_referred(self, scope: Scope, rows: Iterable[Referred]) -> None:
+        """Replaces what was last seen of the secrets that these keys refer to."""
+        referring.put(self._connection, scope, rows)
 
     def open_track(self, job: str, link: str, identity: str) -> Track:
         """The current track of the link, new where the one before has another identity.
