@@ -254,6 +254,8 @@ class Features:
     """A single past version of an item can be read."""
     peeks: bool = False
     """Point reads can leave the values where they are."""
+    refers: bool = False
+    """The provider has references of its own to other secret stores."""
     prices: Prices = Prices()
     managed_attributes: frozenset[str] = frozenset()
     """Attributes that a write sets; all others survive it."""
@@ -355,8 +357,8 @@ class Pins(Protocol):
 class Addresses(Protocol):
     """The optional ability of a secret store whose secrets other providers can point at."""
 
-    def address(self, id: ItemId, version: str | None) -> str:
-        """The name of a secret that holds outside of this connection: an URI, an ARN."""
+    def address(self, id: ItemId, version: str | None) -> str | None:
+        """The name of a secret that holds outside of this connection: an URI, an ARN. None: it has none."""
         ...
 
     def addressed(self, address: str) -> tuple[ItemId, str | None] | None:
@@ -374,7 +376,7 @@ class Pointer:
 
 @runtime_checkable
 class Refers(Protocol):
-    """The optional ability of a provider that has references of its own to other secret stores."""
+    """The optional ability ``features.refers``."""
 
     def pointer(self, address: str) -> Pointer | None:
         """The native reference to an address, or None where this provider cannot point there."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from ecs_sync.adapter import Item, ItemId
 from ecs_sync.model import Entry, Key
@@ -59,4 +59,13 @@ class Mapping(Protocol):
         What else ``existing`` holds survives. Raises `MappingError` where the entries cannot be said
         in the item's terms.
         """
+        ...
+
+
+@runtime_checkable
+class NamesFields(Protocol):
+    """The optional ability of a mapping whose items are JSON: where in its item a key's value is."""
+
+    def field(self, key: Key) -> str:
+        """The names that lead to the value, as a reference's ``#FIELD`` writes them."""
         ...

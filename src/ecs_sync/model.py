@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, NewType
@@ -208,6 +208,18 @@ class Value:
     def bytes(cls, raw: bytes) -> Value:
         return cls(Type.BYTES, base64.b64encode(raw).decode("ascii"))
 
+    def within(self, steps: Sequence[str]) -> Value | None:
+        """The typed value at the end of a path of names in JSON text, or None where there is none."""
+        try:
+            node = _tree(self.text)
+        except ValueError:
+            return None
+        for step in steps:
+            if not isinstance(node, dict) or step not in node:
+                return None
+            node = node[step]
+        return _typed(node)
+
     def __repr__(self) -> str:
         return f"<{self.type} of {len(self.text)} characters>"
 
@@ -229,7 +241,12 @@ def canonical_json(text: str) -> str:
     Raises ValueError (without quoting the text) for what is not RFC 8259 JSON, for a name that
     stands twice in one object, and for nesting over 100 levels.
     """
+    canonical = _dump(_tree(text), 0)
+    _encodable(canonical)
+    return canonical
 
+
+def _tree(text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = dict(pairs)
         if len(names) != len(pairs):
@@ -240,16 +257,23 @@ def canonical_json(text: str) -> str:
         raise ValueError("JSON has no NaN or Infinity")
 
     try:
-        tree = json.loads(
+        return json.loads(
             text, parse_int=_Digits, parse_float=_Digits, parse_constant=refuse, object_pairs_hook=unique
         )
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise ValueError(f"JSON nested deeper than {_MAX_JSON_DEPTH} levels") from None
-    canonical = _dump(tree, 0)
-    _encodable(canonical)
-    return canonical
+
+
+def _typed(node: Any) -> Value:
+    if isinstance(node, _Digits):
+        return Value.parse(Type.INTEGER if _INTEGER.fullmatch(node) else Type.FLOAT, str(node))
+    if isinstance(node, bool):
+        return Value.boolean(node)
+    if isinstance(node, str):
+        return Value.string(node)
+    return Value.null() if node is None else Value(Type.JSON, _dump(node, 0))
 
 
 def _dump(node: Any, depth: int) -> str:

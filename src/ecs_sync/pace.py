@@ -29,13 +29,19 @@ from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from ecs_sync.adapter import (
     Adapter,
+    Addresses,
     Features,
+    Item,
     ItemId,
     KeepsHistory,
     Listing,
     Outcome,
     Page,
+    Peeks,
+    Pins,
+    Pointer,
     Proof,
+    Refers,
     Revision,
     Token,
     Watches,
@@ -44,7 +50,7 @@ from ecs_sync.adapter import (
 from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
 
 _Result = TypeVar("_Result")
-_Call = Literal["list", "page", "get", "write", "history", "watch"]
+_Call = Literal["list", "page", "get", "peek", "version", "write", "history", "watch"]
 
 _PLACE = "list "
 _FIRST_WAIT = 0.1
@@ -100,6 +106,7 @@ class Paced:
 
     ``clock`` is in seconds and only rises; ``sleep`` by default ends when the connection is closed.
     ``calls`` counts what was sent, by the name of the call, and retries among them as ``retry``.
+    ``reads`` is told of the items of every page that came.
     """
 
     # Those of the wrapped adapter are found where it is: in its class.
@@ -114,8 +121,10 @@ class Paced:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], bool | None] | None = None,
         chance: Callable[[], float] = random.random,
+        reads: Callable[[Sequence[Item]], None] = lambda _: None,
     ) -> None:
         self._adapter = adapter
+        self._reads = reads
         self._pace = pace or Pace.of(adapter.features)
         self._closing = threading.Event()
         self._clock, self._chance = clock, chance
@@ -144,6 +153,7 @@ class Paced:
     def _further(self, first: Page, pages: Iterator[Page]) -> Iterator[Page]:
         page: Page | None = first
         while page is not None:
+            self._reads(page.items)
             yield page
             if page.proof is not None:
                 return
@@ -153,20 +163,45 @@ class Paced:
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """As the adapter's, in calls of at most ``features.reads`` ids, each tried again by itself."""
-        return Listing(self._read(tuple(ids)))
+        return Listing(self._read("get", self._adapter.get, tuple(ids)))
 
-    def _read(self, ids: Sequence[ItemId]) -> Iterator[Page]:
+    def peek(self, ids: Sequence[ItemId]) -> Listing:
+        """As `get`, where ``features.peeks``."""
+        return Listing(self._read("peek", cast("Peeks", self._adapter).peek, tuple(ids)))
+
+    def _read(
+        self, call: _Call, ask: Callable[[Sequence[ItemId]], Listing], ids: Sequence[ItemId]
+    ) -> Iterator[Page]:
         size, proven = max(1, self.features.reads), True
         for start in range(0, len(ids), size):
             asked = ids[start : start + size]
-            pages = self._tried("get", _folders("get", asked), partial(self._read_at_once, asked))
+            pages = self._tried(call, _folders(call, asked), partial(_at_once, ask, asked))
             proven = proven and any(page.proof is not None for page in pages)
-            yield from (dataclasses.replace(page, proof=None) for page in pages)
+            for page in pages:
+                self._reads(page.items)
+                yield dataclasses.replace(page, proof=None)
         if proven:
-            yield Page(proof=Proof())
+            yield Page(proof=Proof(), calls=0)
 
-    def _read_at_once(self, ids: Sequence[ItemId]) -> tuple[Page, ...]:
-        return tuple(self._adapter.get(ids).pages)
+    def version(self, id: ItemId, version: str) -> Item | None:
+        """As the adapter's, where ``features.pins``."""
+        adapter = cast("Pins", self._adapter)
+        item = self._tried("version", _folders("version", [id]), lambda: adapter.version(id, version))
+        self._reads((item,) if item is not None else ())
+        return item
+
+    def address(self, id: ItemId, version: str | None) -> str | None:
+        """As the adapter's; None where it has no such ability. Asks nobody, like the three that follow."""
+        return self._adapter.address(id, version) if isinstance(self._adapter, Addresses) else None
+
+    def addressed(self, address: str) -> tuple[ItemId, str | None] | None:
+        return self._adapter.addressed(address) if isinstance(self._adapter, Addresses) else None
+
+    def pointer(self, address: str) -> Pointer | None:
+        return self._adapter.pointer(address) if isinstance(self._adapter, Refers) else None
+
+    def pointed(self, item: Item) -> str | None:
+        return self._adapter.pointed(item) if isinstance(self._adapter, Refers) else None
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """As the adapter's; sent again only where nothing was applied."""
@@ -177,7 +212,10 @@ class Paced:
         """As the adapter's, where ``features.history``."""
         adapter = cast("KeepsHistory", self._adapter)
         folders = _folders("history", [id])
-        return Listing(self._tried("history", folders, lambda: tuple(adapter.history(id, after).pages)))
+        pages = self._tried("history", folders, lambda: tuple(adapter.history(id, after).pages))
+        for page in pages:
+            self._reads(page.items)
+        return Listing(pages)
 
     def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
         """As the adapter's, where ``features.watch``; never tried again, and no place among the calls
@@ -283,6 +321,10 @@ class Paced:
 
 class _Open(Unavailable):
     """Not sent at all, because the circuit is open."""
+
+
+def _at_once(ask: Callable[[Sequence[ItemId]], Listing], ids: Sequence[ItemId]) -> tuple[Page, ...]:
+    return tuple(ask(ids).pages)
 
 
 def _opened(listing: Listing) -> tuple[Listing, Iterator[Page], Page | None]:

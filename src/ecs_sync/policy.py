@@ -49,6 +49,17 @@ class First(StrEnum):
     PRIORITY = "priority"
 
 
+class Secrets(StrEnum):
+    """What a link does with secrets."""
+
+    REFERENCE = "reference"
+    """They stay where they are kept; the place is told where that is."""
+    COPY = "copy"
+    """They are written to the place, which must be made for secrets."""
+    REFUSE = "refuse"
+    """They are left out, and that is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """A mode, spelled out: what it says of each state that wants a decision."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import NamedTuple
 
 from ecs_sync import mapping as port
@@ -23,17 +21,19 @@ from ecs_sync.adapter import (
     ItemId,
     KeepsHistory,
     Limits,
-    Page,
     Place,
     Put,
     Revision,
     Write,
 )
 from ecs_sync.diff import Unsayable
-from ecs_sync.errors import AdapterError, MappingError, Unavailable
+from ecs_sync.errors import MappingError, Unavailable
 from ecs_sync.mapping import Refusal
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Type, Value
-from ecs_sync.policy import LinkPolicy
+from ecs_sync.pointwise import read_each
+from ecs_sync.policy import LinkPolicy, Secrets
+from ecs_sync.resolve import Resolver
+from ecs_sync.secrecy import Secrecy
 from ecs_sync.selection import Selection
 from ecs_sync.sensitivity import Sensitivity
 
@@ -67,7 +67,7 @@ class Rehearsed:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One link of a job, alive. ``copies_secrets`` False refuses to write any secret there."""
+    """One link of a job, alive."""
 
     link: str
     policy: LinkPolicy
@@ -79,12 +79,18 @@ class Remote:
     fingerprints: Fingerprinter
     selection: Selection
     sensitivity: Sensitivity
-    copies_secrets: bool = True
+    secrets: Secrets = Secrets.COPY
     hard_deletes: bool = False
+    connection: str = ""
+    resolver: Resolver | None = None
 
     @property
     def features(self) -> Features:
         return self.adapter.features
+
+    @property
+    def secrecy(self) -> Secrecy:
+        return Secrecy(self.secrets, self.adapter, self.connection, self.resolver)
 
     @property
     def deletes_held(self) -> bool:
@@ -111,7 +117,7 @@ class Remote:
         if item.unreadable is not None:
             return Reading({}, (Refusal(item.unreadable, item=item.id),))
         try:
-            found = self.mapping.read(item)
+            found = self._entries(item)
         except MappingError as error:
             return Reading({}, (Refusal(str(error), item=item.id),))
         entries = {
@@ -126,6 +132,18 @@ class Remote:
         ]
         return Reading(entries, tuple(refusals))
 
+    def _entries(self, item: Item) -> Sequence[Entry | Refusal]:
+        """All that an item holds, with references where its texts spell them."""
+        shown = self._shown(item)
+        if isinstance(shown, Refusal):
+            where = [found.key for found in self.mapping.read(item) if isinstance(found, Entry)]
+            return [replace(shown, key=where[0] if where else None)]
+        read, secrecy = self.mapping.read(shown), self.secrecy
+        return [secrecy.heard(each) if isinstance(each, Entry) else each for each in read]
+
+    def _shown(self, item: Item) -> Item | Refusal:
+        return self.secrecy.pointed(item) if self.mapping.single and self.features.refers else item
+
     def rows(self, item: Item, reading: Reading) -> Iterator[Row]:
         """The rows of an item's entries and of the fields that could not be read."""
         changed = item.changed.isoformat() if item.changed else None
@@ -137,22 +155,7 @@ class Remote:
 
     def look(self, ids: Iterable[ItemId]) -> dict[ItemId, Item | None]:
         """Point reads, in parallel within the provider's limits. An id that is missing was not answered."""
-        chunks = list(_chunks(ids, max(1, self.features.reads)))
-        if not chunks:
-            return {}
-        seen: dict[ItemId, Item | None] = {}
-        with ThreadPoolExecutor(max_workers=min(len(chunks), self.features.concurrency)) as pool:
-            for pages in pool.map(self._get, chunks):
-                for page in pages:
-                    seen.update({item.id: item for item in page.items})
-                    seen.update(dict.fromkeys(page.absent))
-        return seen
-
-    def _get(self, ids: Sequence[ItemId]) -> list[Page]:
-        try:
-            return list(self.adapter.get(ids).pages)
-        except AdapterError as error:
-            return [Page(tuple(Item(id, None, unreadable=str(error)) for id in ids))]
+        return read_each(self.adapter.get, self.features, ids)
 
     def dig(self, id: ItemId, after: Revision | None) -> list[Item]:
         """The versions of an item after a revision, oldest first. Raises AdapterError, also where the
@@ -175,28 +178,47 @@ class Remote:
             return Unsayable(id.reason)
         if not id.startswith(self.place.root):
             return Unsayable(f"{id!r} lies outside {self.place}")
-        if entry.secret and (reason := self._keeps_out_secrets()):
-            return Unsayable(reason)
+        spoken = self.secrecy.spoken(entry, id, self._field(entry.key))
+        if isinstance(spoken, Unsayable):
+            return spoken
         try:
-            item = self.mapping.write(id, [entry], None)
+            item = self.mapping.write(id, [spoken], None)
         except MappingError as error:
             return Unsayable(str(error))
         if item is None:
             return Unsayable("the mapping writes nothing for it")
-        if self.mapping.single and (reason := self._exceeds(item)):
-            return Unsayable(reason)
-        for back in self.mapping.read(item):
+        if self.mapping.single:
+            item = self.secrecy.pointing(item, spoken)
+            if reason := self._exceeds(item):
+                return Unsayable(reason)
+        for back in self._entries(item):
             if isinstance(back, Entry) and back.key == entry.key:
                 return self.sensitivity.mark(back)
         return Unsayable(f"does not survive the trip to {self.link}: it does not read back under its key")
+
+    def _field(self, key: Key) -> str | None:
+        return self.mapping.field(key) if isinstance(self.mapping, port.NamesFields) else None
+
+    def _claimed(self, observed: Entry) -> Entry:
+        id = self.mapping.locate(observed.key)
+        if isinstance(id, Refusal) or not (self.mapping.single or isinstance(self.mapping, port.NamesFields)):
+            return observed
+        return self.secrecy.claimed(observed, id, self._field(observed.key))
 
     def lift(self, observed: Entry, known: Iterable[Entry]) -> Entry:
         """The canonical entry that an observed one stands for.
 
         A place without types shows ``"5"`` for the integer 5. Where the store, or another link, knows
-        the key with a type that this link shows as text, the text is read as that type again.
+        the key with a type that this link shows as text, the text is read as that type again. A secret
+        that is a copy of what a reference names stands for the reference.
         """
+        observed = self._claimed(observed)
         for hint in known:
+            if hint.value.type is Type.REFERENCE:
+                shown = self.image(hint) if observed.holds_plaintext else None
+                if isinstance(shown, Entry) and shown.value == observed.value:
+                    return replace(observed, value=hint.value)
+                continue
             if observed.value.type is not Type.STRING or hint.value.type is Type.STRING:
                 continue
             try:
@@ -209,13 +231,6 @@ class Remote:
                 return lifted
         sticky = observed.secret or any(hint.secret for hint in known)
         return replace(observed, secret=sticky)
-
-    def _keeps_out_secrets(self) -> str:
-        if not self.copies_secrets:
-            return "it is a secret, and the link says 'secrets: refuse'"
-        if not self.features.holds_secrets:
-            return "it is a secret, and this place is not made for secrets"
-        return ""
 
     def _exceeds(self, item: Item) -> str:
         value = item.value or b""
@@ -260,8 +275,13 @@ class Remote:
         for key, entry in pushes:
             entries.pop(key, None)
             if entry is not None:
-                entries[key] = entry
-        item = self.mapping.write(id, list(entries.values()), existing)
+                entries[key] = self._spoken(id, entry)
+        shown = self._shown(existing) if existing is not None else None
+        item = self.mapping.write(
+            id, list(entries.values()), existing if isinstance(shown, Refusal) else shown
+        )
+        if item is not None and self.mapping.single:
+            item = self.secrecy.pointing(item, *entries.values())
         if item is None:
             if existing is None or existing.revision is None:
                 raise MappingError(f"{id} is not there to be deleted")
@@ -277,6 +297,12 @@ class Remote:
             item.attributes,
         )
 
+    def _spoken(self, id: ItemId, entry: Entry) -> Entry:
+        spoken = self.secrecy.spoken(entry, id, self._field(entry.key))
+        if isinstance(spoken, Unsayable):
+            raise MappingError(spoken.reason)
+        return spoken
+
     def _all_entries(self, existing: Item | None) -> list[Entry]:
         """Every entry of an item, those included that the link does not select: they survive."""
         if existing is None:
@@ -284,7 +310,7 @@ class Remote:
         return [entry for entry in self.mapping.read(existing) if isinstance(entry, Entry)]
 
     def _reads_back(self, item: Item, pushes: Sequence[tuple[Key, Entry | None]]) -> None:
-        back = {e.key: self.sensitivity.mark(e) for e in self.mapping.read(item) if isinstance(e, Entry)}
+        back = {e.key: self.sensitivity.mark(e) for e in self._entries(item) if isinstance(e, Entry)}
         for key, entry in pushes:
             image = self.image(entry) if entry else None
             if isinstance(image, Unsayable):
@@ -312,9 +338,3 @@ def exceeds(limits: Limits, text: str, what: str) -> str:
         if re.search(rule.forbidden, text):
             return rule.reason
     return ""
-
-
-def _chunks(ids: Iterable[ItemId], size: int) -> Iterator[list[ItemId]]:
-    stream = iter(ids)
-    while chunk := list(islice(stream, size)):
-        yield chunk

@@ -15,6 +15,7 @@ from ecs_sync.adapter import Adapter
 from ecs_sync.config import Config, ConnectionConfig, JobConfig, LinkConfig
 from ecs_sync.errors import ConfigError, StoreError
 from ecs_sync.pace import Pace, Paced
+from ecs_sync.policy import Secrets
 from ecs_sync.registry import Registry
 from ecs_sync.remote import Remote
 from ecs_sync.sensitivity import Sensitivity
@@ -89,7 +90,7 @@ class Workbench:
             self.store.fingerprinter,
             link.select,
             Sensitivity(job.secret),
-            copies_secrets=link.secrets == "copy",
+            secrets=Secrets(link.secrets),
             hard_deletes=link.hard_deletes,
         )
 

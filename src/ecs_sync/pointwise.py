@@ -1,0 +1,39 @@
+"""Point reads of many items, in parallel within the provider's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from ecs_sync.adapter import Features, Item, ItemId, Listing, Page
+from ecs_sync.errors import AdapterError
+
+Ask = Callable[[Sequence[ItemId]], Listing]
+
+
+def read_each(ask: Ask, features: Features, ids: Iterable[ItemId]) -> dict[ItemId, Item | None]:
+    """Each item that was answered; None where it is absent. What failed is an item that is unreadable."""
+    chunks = list(_chunks(ids, max(1, features.reads)))
+    if not chunks:
+        return {}
+    seen: dict[ItemId, Item | None] = {}
+    with ThreadPoolExecutor(max_workers=min(len(chunks), features.concurrency)) as pool:
+        for pages in pool.map(lambda chunk: _answered(ask, chunk), chunks):
+            for page in pages:
+                seen.update({item.id: item for item in page.items})
+                seen.update(dict.fromkeys(page.absent))
+    return seen
+
+
+def _answered(ask: Ask, ids: Sequence[ItemId]) -> list[Page]:
+    try:
+        return list(ask(ids).pages)
+    except AdapterError as error:
+        return [Page(tuple(Item(id, None, unreadable=str(error)) for id in ids))]
+
+
+def _chunks(ids: Iterable[ItemId], size: int) -> Iterator[list[ItemId]]:
+    stream = iter(ids)
+    while chunk := list(islice(stream, size)):
+        yield chunk

@@ -1,0 +1,182 @@
+"""Opens references: reads a secret where it is kept, once a run, for a job that may.
+
+What is read stays in memory until the run ends. Nothing here writes, logs or shows a value.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ecs_sync.adapter import Adapter, Addresses, Item, ItemId, Peeks, Pins
+from ecs_sync.errors import AdapterError, EcsSyncError
+from ecs_sync.model import Value
+from ecs_sync.pointwise import read_each
+from ecs_sync.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Why a reference cannot be opened now."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The state of a secret without its value: a moved revision wants a closer look."""
+
+    revision: str | None
+    changed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Opens references for one job.
+
+    ``connections`` builds the adapter of a connection when it is first needed and raises EcsSyncError;
+    ``may`` says whether the job may open a reference: whoever can write a place that the job reads could
+    else have any secret of the installation copied.
+    """
+
+    names: frozenset[str]
+    connections: Callable[[str], Adapter]
+    may: Callable[[Reference], bool]
+    _items: dict[Reference, Item | Unresolved] = field(default_factory=dict)
+    _gate: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, reference: Reference) -> Value | Unresolved:
+        """The plaintext of a reference."""
+        self.read([reference])
+        item = self._items[reference.whole]
+        return item if isinstance(item, Unresolved) else plaintext(item, reference)
+
+    def read(self, references: Iterable[Reference]) -> None:
+        """Reads the secrets of these references that were not read yet, in as few calls as it takes."""
+        with self._gate:
+            wanted = sorted({each.whole for each in references} - self._items.keys())
+            for connection, group in _by_connection(wanted).items():
+                refused = [each for each in group if not self.may(each)]
+                self._items.update((each, Unresolved(_not_allowed(each))) for each in refused)
+                self._items.update(self._fetch(connection, [each for each in group if self.may(each)]))
+
+    def look(self, references: Iterable[Reference]) -> dict[Reference, Sight | Unresolved]:
+        """The state of the secret behind each reference, without reading it where the provider can do so.
+
+        A pinned version never moves, and is not looked at.
+        """
+        seen: dict[Reference, Sight | Unresolved] = {}
+        wholes = sorted({each.whole for each in references})
+        pinned = {each for each in wholes if each.version is not None}
+        seen.update((each, Sight(each.version, None)) for each in pinned)
+        for connection, group in _by_connection(each for each in wholes if each not in pinned).items():
+            allowed = [each for each in group if self.may(each)]
+            seen.update((each, Unresolved(_not_allowed(each))) for each in group if not self.may(each))
+            adapter = self._adapter(connection)
+            if isinstance(adapter, Unresolved):
+                seen.update((each, adapter) for each in allowed)
+            elif isinstance(adapter, Peeks) and adapter.features.peeks:
+                found = read_each(adapter.peek, adapter.features, [each.name for each in allowed])
+                seen.update((each, _seen(_item(each, found))) for each in allowed)
+            else:
+                self.read(allowed)
+                seen.update((each, _seen(self._items[each])) for each in allowed)
+        return {each: seen[each.whole] for each in references}
+
+    # Names that hold elsewhere
+
+    def address(self, reference: Reference) -> str | None:
+        """The name of a secret that other providers know it by, where it has one."""
+        adapter = self._adapter(reference.connection)
+        if reference.field is not None or not isinstance(adapter, Addresses):
+            return None
+        return adapter.address(reference.name, reference.version)
+
+    def at_address(self, address: str) -> Reference | None:
+        """The reference to a secret that another provider names, where one of our connections has it."""
+        for name in sorted(self.names):
+            adapter = self._adapter(name)
+            found = adapter.addressed(address) if isinstance(adapter, Addresses) else None
+            if found is not None:
+                return Reference(name, *found)
+        return None
+
+    # Asking providers
+
+    def _adapter(self, connection: str) -> Adapter | Unresolved:
+        if connection not in self.names:
+            return Unresolved(f"there is no connection {connection!r} in the configuration")
+        try:
+            return self.connections(connection)
+        except EcsSyncError as error:
+            return Unresolved(f"connection {connection!r} cannot be used: {error}")
+
+    def _fetch(
+        self, connection: str, references: Sequence[Reference]
+    ) -> Mapping[Reference, Item | Unresolved]:
+        adapter = self._adapter(connection)
+        if isinstance(adapter, Unresolved):
+            return dict.fromkeys(references, adapter)
+        newest = [each.name for each in references if each.version is None]
+        found = read_each(adapter.get, adapter.features, newest)
+        return {
+            each: _item(each, found) if each.version is None else _pinned(adapter, each)
+            for each in references
+        }
+
+
+def plaintext(item: Item, reference: Reference) -> Value | Unresolved:
+    """The part of a secret that a reference means; of a field, with its type in the JSON."""
+    if item.value is None:
+        return Unresolved(f"{reference.whole} has no value that can be read")
+    try:
+        whole = Value.string(item.value.decode("utf-8"))
+    except UnicodeDecodeError:
+        whole = Value.bytes(item.value)
+    if reference.field is None:
+        return whole
+    found = whole.within(reference.steps)
+    return found if found is not None else Unresolved(f"{reference.whole} has no field {reference.field!r}")
+
+
+Answers = Mapping[ItemId, Item | None]
+
+
+def _item(reference: Reference, found: Answers) -> Item | Unresolved:
+    if reference.name not in found:
+        return Unresolved(f"the read of {reference.whole} was not answered")
+    item = found[reference.name]
+    if item is None:
+        return Unresolved(f"{reference.whole} is not there")
+    return item if item.unreadable is None else Unresolved(item.unreadable)
+
+
+def _seen(item: Item | Unresolved) -> Sight | Unresolved:
+    if isinstance(item, Unresolved):
+        return item
+    return Sight(item.revision, item.changed.isoformat() if item.changed else None)
+
+
+def _pinned(adapter: Adapter, reference: Reference) -> Item | Unresolved:
+    if not (isinstance(adapter, Pins) and adapter.features.pins):
+        return Unresolved(f"{reference.connection!r} cannot read one version of a secret: leave it out")
+    try:
+        item = adapter.version(reference.name, reference.version or "")
+    except AdapterError as error:
+        return Unresolved(str(error))
+    return _item(replace(reference, version=None), {reference.name: item})
+
+
+def _by_connection(references: Iterable[Reference]) -> dict[str, list[Reference]]:
+    groups: dict[str, list[Reference]] = {}
+    for each in references:
+        groups.setdefault(each.connection, []).append(each)
+    return groups
+
+
+def _not_allowed(reference: Reference) -> str:
+    return (
+        f"the job may not open {reference.whole}: list it in the job's 'references', "
+        f'such as references: ["{reference.connection}/{reference.name}"]'
+    )
