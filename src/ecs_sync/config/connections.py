@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ecs_sync.config.choosing import Connected, Member, Properties, read_rule
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.fields import read_fields
 from ecs_sync.config.secret import SecretSource, looks_like_source, source
 from ecs_sync.config.sections import ConnectionSection, PaceSection, StoreSection, WorkerSection
+from ecs_sync.config.template import check_name, each_named
 from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig, anchored
 from ecs_sync.errors import ConfigError
 from ecs_sync.registry import AdapterType, Registry, describe
 
-RESERVED = ("adapter", "pace")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+RESERVED = tuple(field.name for field in describe(ConnectionSection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,6 @@ class Reading:
             except ValueError as error:
                 self.found.add(child.at, str(error))
         return sources
-
-
-def check_name(name: str, node: Node, found: Findings) -> None:
-    """Names of connections, jobs and links go into ids, logs and files, so that they are plain."""
-    if not _NAME.fullmatch(name):
-        hint = "; braces need 'for_each'" if "{" in name else ""
-        found.add(node.key_at, f"{name!r} is not a name: use letters, digits, '.', '_' and '-'{hint}")
 
 
 def read_store(node: Node, reading: Reading) -> StoreConfig | None:
@@ -96,15 +89,47 @@ def _sqlite(text: str, node: Node, reading: Reading) -> str | None:
     return anchored(text, reading.folder)
 
 
-def read_connections(node: Node, reading: Reading) -> dict[str, ConnectionConfig]:
-    """The connections by name; those with a problem are left out, and said."""
-    connections: dict[str, ConnectionConfig] = {}
-    for name, child in node.map.items():
-        check_name(name, child, reading.found)
+def read_connections(node: Node, properties: Properties, reading: Reading) -> Connected:
+    """The connections and groups, templates expanded; those with a problem are left out, and said."""
+    nodes = dict(each_named(node, "connection", reading.found))
+    usable: dict[str, ConnectionConfig] = {}
+    members: dict[str, list[Member | None]] = {}
+    for name, child in nodes.items():
         connection = _connection(name, child, reading)
         if connection is not None:
-            connections[name] = connection
-    return connections
+            usable[name] = connection
+        group = _group(child, nodes, reading.found)
+        if group is not None:
+            members.setdefault(group, []).append(_member(name, child, properties, reading.found))
+    groups = {group: [each for each in found if each] for group, found in members.items()}
+    sound = {group: found if len(found) == len(members[group]) else [] for group, found in groups.items()}
+    return Connected((*nodes, *groups), usable, sound, properties)
+
+
+def _group(node: Node, connections: Mapping[str, Node], found: Findings) -> str | None:
+    """The group that a connection belongs to."""
+    written, rule = node.map.get("group"), node.map.get("match")
+    if written is None:
+        if rule is not None:
+            found.add(rule.key_at, "'match' chooses among a group: say its name with 'group'")
+        return None
+    group = written.text
+    if group is None:
+        return None
+    check_name(group, replace(written, key_at=written.at), found)
+    if group in connections:
+        line = connections[group].key_at.line
+        found.add(written.at, f"a connection is called {group!r} already (line {line}): a group is not one")
+    return group
+
+
+def _member(name: str, node: Node, properties: Properties, found: Findings) -> Member | None:
+    written = node.map.get("match")
+    if written is None:
+        found.add(node.at, "'match' is missing: say which scopes of the group this connection is for")
+        return None
+    rule = read_rule(written, properties, found)
+    return None if rule is None else Member(name, rule, written.at)
 
 
 def _connection(name: str, node: Node, reading: Reading) -> ConnectionConfig | None:

@@ -36,6 +36,8 @@ class Node:
     content: Scalar | tuple[Node, ...] | Mapping[str, Node] = field(repr=False)
     at: Where
     key_at: Where
+    lead: int | None = None
+    """How far behind ``at`` a text begins that stands in the file as it is, on one line; else None."""
 
     @property
     def map(self) -> Mapping[str, Node]:
@@ -70,6 +72,10 @@ class Node:
             case _:
                 return "a map"
 
+    def within(self, offset: int) -> Where:
+        """Where this character of the text stands, from 0; where the text begins, if that is not known."""
+        return self.at if self.lead is None else replace(self.at, column=self.at.column + self.lead + offset)
+
     def plain(self) -> Any:
         """The content without positions."""
         if isinstance(self.content, Mapping):
@@ -97,7 +103,8 @@ class Node:
     def rewritten(self, change: Callable[[str, Where], str]) -> Node:
         """This node with every text in it changed."""
         if isinstance(self.content, str):
-            return replace(self, content=change(self.content, self.at))
+            changed = change(self.content, self.at)
+            return replace(self, content=changed, lead=self.lead if changed == self.content else None)
         if isinstance(self.content, Mapping):
             return replace(self, content={k: node.rewritten(change) for k, node in self.content.items()})
         if isinstance(self.content, tuple):
@@ -227,7 +234,7 @@ class _Walk:
                 content = self._scalar(node, at)
         if str(node.tag).removeprefix(_CORE) not in _TAGS:
             self._found.spoil(at, "tags such as '!this' have no meaning here")
-        return Node(content, at, key_at or at)
+        return Node(content, at, key_at or at, _lead(node) if isinstance(content, str) else None)
 
     def _map(self, node: MappingNode, path: str, above: frozenset[int]) -> dict[str, Node]:
         own: dict[str, Node] = {}
@@ -291,6 +298,14 @@ class _Walk:
 
     def _where(self, node: Any, path: str) -> Where:
         return Where(self._file, node.start_mark.line + 1, node.start_mark.column + 1, path)
+
+
+def _lead(node: ScalarNode) -> int | None:
+    """The opening quote of a text that has no escape and no line end in it; None where it has."""
+    text, mark = str(node.value), node.start_mark
+    lead = 1 if node.style else 0
+    written = mark.buffer[mark.pointer + lead : mark.pointer + lead + len(text)]
+    return lead if written == text and node.style not in ("|", ">") else None
 
 
 _TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge"})

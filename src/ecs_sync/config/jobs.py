@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecs_sync.config.connections import Reading, check_name
+from ecs_sync.config.choosing import Connected, chosen
+from ecs_sync.config.connections import Reading
 from ecs_sync.config.document import Findings, Node
-from ecs_sync.config.fields import expect_map, read_fields
+from ecs_sync.config.fields import read_fields
 from ecs_sync.config.sections import JobSection, LimitsSection, LinkSection, ScopeSection, SelectSection
-from ecs_sync.config.template import expand
+from ecs_sync.config.template import check_name, each_named
 from ecs_sync.config.values import ConnectionConfig, JobConfig, LinkConfig
 from ecs_sync.config.words import link_policy
 from ecs_sync.errors import EcsSyncError
@@ -21,13 +22,7 @@ from ecs_sync.policy import STORE, JobPolicy, Rule
 from ecs_sync.registry import describe, nearest
 from ecs_sync.selection import Selection
 
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The connections as far as they could be read, and all the names there are."""
-
-    names: tuple[str, ...]
-    usable: Mapping[str, ConnectionConfig]
+_MOST_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +35,8 @@ class Placed:
 
 def read_jobs(node: Node, connected: Connected, reading: Reading) -> list[Placed]:
     """All jobs, templates expanded. Parts with a problem are left out, and said."""
-    jobs: dict[str, Placed] = {}
-    for written, template in node.map.items():
-        if not expect_map(template, reading.found):
-            continue
-        for name, child in expand(written, template, reading.found):
-            check_name(name, child, reading.found)
-            if name in jobs:
-                reading.found.add(child.key_at, f"two jobs are called {name!r}")
-            jobs[name] = _job(name, child, connected, reading)
-    return list(jobs.values())
+    named = each_named(node, "job", reading.found)
+    return [_job(name, child, connected, reading) for name, child in named]
 
 
 def _job(name: str, node: Node, connected: Connected, reading: Reading) -> Placed:
@@ -58,6 +45,8 @@ def _job(name: str, node: Node, connected: Connected, reading: Reading) -> Place
     if "every" in node.map and "cron" in node.map:
         found.add(node.map["cron"].key_at, "'every' and 'cron' exclude each other: keep one")
     scope = _scope(given["scope"], reading) if "scope" in given else Scope()
+    if scope is None:
+        scope, connected = Scope(), connected.undecided()
     placed = _links(given["links"], scope, connected, reading) if "links" in given else []
     job = JobConfig(
         name=name,
@@ -75,7 +64,8 @@ def _job(name: str, node: Node, connected: Connected, reading: Reading) -> Place
     return Placed(job, tuple(child for _, child in placed))
 
 
-def _scope(node: Node, reading: Reading) -> Scope:
+def _scope(node: Node, reading: Reading) -> Scope | None:
+    """The scope; None where a part of it is not right."""
     given = read_fields(ScopeSection, node, reading.folder, reading.found)
     parts: dict[str, str] = {}
     for name, value in given.items():
@@ -85,7 +75,7 @@ def _scope(node: Node, reading: Reading) -> Scope:
             reading.found.add(node.map[name].at, str(error))
         else:
             parts[name] = value
-    return Scope(**parts)
+    return Scope(**parts) if len(parts) == len(node.map) else None
 
 
 def _limits(node: Node, reading: Reading) -> Limits:
@@ -124,10 +114,10 @@ def _link(
 ) -> LinkConfig | None:
     policy = link_policy(name, node, given, reading.found)
     select = _select(given["select"], reading) if "select" in given else Selection()
-    connection = _connection(node, given, connected, reading.found)
+    connection = _connection(node, given, scope, connected, reading.found)
     place = _place(node, connection, reading) if connection and "place" in given else None
     mapping = _mapping(node, reading) if "mapping" in given else None
-    if policy is None or place is None or mapping is None:
+    if policy is None or connection is None or place is None or mapping is None:
         return None
     mapping_name, options = mapping
     try:
@@ -137,7 +127,7 @@ def _link(
         return None
     return LinkConfig(
         name=name,
-        connection=given["connection"],
+        connection=connection.name,
         place=place,
         mapping=mapping_name,
         mapping_options=options,
@@ -153,16 +143,26 @@ def _select(node: Node, reading: Reading) -> Selection:
 
 
 def _connection(
-    node: Node, given: dict[str, Any], connected: Connected, found: Findings
+    node: Node, given: dict[str, Any], scope: Scope, connected: Connected, found: Findings
 ) -> ConnectionConfig | None:
+    """The connection that is named, or the one of the named group that is for the job's scope."""
     name = given.get("connection")
     if name is None:
         return None
+    at = node.map["connection"].at
     if name not in connected.names:
         known = nearest(name, connected.names)
-        listed = f" (there are {', '.join(connected.names)})" if connected.names else " (there is none)"
-        found.add(node.map["connection"].at, f"there is no connection {name!r}{known}{listed}")
-    return connected.usable.get(name)
+        found.add(at, f"there is no connection {name!r}{known} ({_there_are(connected.names)})")
+    members = connected.groups.get(name)
+    if members:
+        name = chosen(name, members, scope, connected.properties, at, found)
+    return None if name is None else connected.usable.get(name)
+
+
+def _there_are(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_LISTED
+    listed = ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return f"there are {listed}" if listed else "there is none"
 
 
 def _place(node: Node, connection: ConnectionConfig, reading: Reading) -> Any:

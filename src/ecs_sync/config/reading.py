@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecs_sync.config.choosing import read_properties
 from ecs_sync.config.connections import Reading, read_connections, read_store, read_worker
 from ecs_sync.config.document import Findings, Node, read_document
 from ecs_sync.config.fields import expect_map, read_fields
-from ecs_sync.config.jobs import Connected, read_jobs
+from ecs_sync.config.jobs import read_jobs
 from ecs_sync.config.overlap import check_overlaps
 from ecs_sync.config.sections import FileSection
 from ecs_sync.config.values import Config, WorkerConfig
@@ -36,13 +37,12 @@ def _config(path: Path, root: Node, reading: Reading) -> Config | None:
         if name in sections and sections[name].content is not None:
             expect_map(sections[name], reading.found)
     nothing = Node({}, root.at, root.at)
-    connections = sections.get("connections", nothing)
-    usable = read_connections(connections, reading)
-    connected = Connected(tuple(connections.map), usable)
+    properties = read_properties(sections, reading.found)
+    connected = read_connections(sections.get("connections", nothing), properties, reading)
     placed = read_jobs(sections.get("jobs", nothing), connected, reading)
-    check_overlaps(placed, usable, reading.found)
+    check_overlaps(placed, connected.usable, reading.found)
     store = read_store(sections["store"], reading) if "store" in sections else None
     worker = read_worker(sections["worker"], reading) if "worker" in sections else WorkerConfig()
     if store is None:
         return None
-    return Config(path, store, usable, {each.job.name: each.job for each in placed}, worker)
+    return Config(path, store, connected.usable, {each.job.name: each.job for each in placed}, worker)

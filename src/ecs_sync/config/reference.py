@@ -60,8 +60,8 @@ One with a `/` is matched against the whole key (`db/*`, `db/**`, `**/url`; a le
 name to the first level), one without against the last segment at any depth (`*password*`). Case counts,
 except in `secret`.
 
-**Templates.** `for_each` makes many jobs of one: `{tenant}` stands for the value in the job's name and in
-all its texts, several names make every combination, and a real brace is written twice.
+**Templates.** `for_each` makes many jobs of one, and many connections: `{tenant}` stands for the value in
+the name and in all texts, several names make every combination, and a real brace is written twice.
 
 ```yaml
 jobs:
@@ -70,6 +70,24 @@ jobs:
     scope: {tenant: "{tenant}", application: payments}
     links:
       - {connection: consul, place: "{tenant}/payments/", mapping: path, mode: mirror}
+```
+
+**Groups.** A link may say the `group` of several connections. It then means the one whose `match` holds
+for the scope of its job; none, or two, is a problem. See [Tenants](tenants.md).
+
+```yaml
+tenants:
+  acme: {region: eu}
+  globex: {region: us}
+connections:
+  ssm-eu: {adapter: aws-ssm, region: eu-west-1, group: ssm, match: 'tenant.region == "eu"'}
+  ssm-us: {adapter: aws-ssm, region: us-east-1, group: ssm, match: 'tenant.region == "us"'}
+jobs:
+  "payments-{tenant}":
+    for_each: {tenant: [acme, globex]}
+    scope: {tenant: "{tenant}", application: payments}
+    links:
+      - {connection: ssm, place: "/{tenant}/payments/", mapping: path, mode: mirror}
 ```
 
 **Overlaps.** Two links that could write the same items are a problem: always within one job, and
@@ -92,7 +110,8 @@ def reference(registry: Registry | None = None) -> str:
 def _sections() -> Iterator[str]:
     for section, path in SECTIONS.items():
         yield f"## {f'`{path}`' if path else 'The file'}\n\n{section.__doc__}\n\n"
-        yield _table(describe(section))
+        if describe(section):
+            yield _table(describe(section))
 
 
 def _adapters(registry: Registry) -> Iterator[str]:

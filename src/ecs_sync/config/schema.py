@@ -17,12 +17,18 @@ from pydantic import TypeAdapter
 
 from ecs_sync.config.connections import RESERVED
 from ecs_sync.config.fields import nested
-from ecs_sync.config.sections import ConnectionSection, FileSection, LinkSection, StoreSection
+from ecs_sync.config.sections import (
+    ConnectionSection,
+    FileSection,
+    LinkSection,
+    PropertiesSection,
+    StoreSection,
+)
 from ecs_sync.errors import ConfigError
 from ecs_sync.registry import Field, Registry, describe
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SOURCE = {"type": "string", "pattern": r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"}
+_SOURCE = {"type": "string", "pattern": r"^(env:[A-Za-z_{][A-Za-z0-9_{}]*|file:.+)$"}
 
 
 def schema(registry: Registry | None = None) -> dict[str, Any]:
@@ -42,6 +48,9 @@ class _Builder:
     def section(self, cls: type) -> dict[str, Any]:
         if cls is ConnectionSection:
             return self._connection()
+        if cls is PropertiesSection:
+            values = {"type": ["string", "integer"]}
+            return {"type": "object", "additionalProperties": values, "description": cls.__doc__}
         fields = describe(cls)
         tree = _closed({field.name: self._property(field, cls) for field in fields}, fields)
         return {**tree, "description": cls.__doc__}

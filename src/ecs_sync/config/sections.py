@@ -32,6 +32,7 @@ _LIMITS = Limits()
 
 StoreUrl = Annotated[str, Spelled("URL")]
 Text = Annotated[Any, Spelled("text or map")]
+RuleText = Annotated[str, Spelled("rule")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,20 @@ class ConnectionSection:
 
     adapter: str = option("The name of the adapter")
     pace: PaceSection | None = option("How fast the connection is used", default=None)
+    group: str | None = option(
+        "A name that links may say instead of this one's; which of the group they mean, `match` decides",
+        default=None,
+    )
+    match: RuleText | None = option("Which scopes of the group this connection is for", default=None)
+    for_each: dict[str, tuple[str, ...]] | None = option(
+        "Makes one connection of each value; `{name}` stands for it in all its texts and in its name",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PropertiesSection:
+    """What rules can ask of a tenant, edition, environment or application: texts and whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +121,11 @@ class SelectSection:
 class LinkSection:
     """One side of a job."""
 
-    connection: str = option("The name of a connection")
+    connection: str = option("The name of a connection, or of a group of them")
     place: Text = option("Where at the connection: the adapter's short spelling, or a map of its fields")
     mapping: Text = option("The name of a mapping, or a map with `name` and the mapping's options")
     mode: Mode = option("What the link is for")
-    name: str | None = option("Unique in the job; by default the connection's name", default=None)
+    name: str | None = option("Unique in the job; by default what `connection` says", default=None)
     priority: int | None = option(
         "A larger one wins a conflict; required where the link can change the store", default=None
     )
@@ -184,6 +199,10 @@ class FileSection:
     connections: dict[str, ConnectionSection] | None = option("Configured providers by name", default=None)
     jobs: dict[str, JobSection] | None = option("Jobs by name", default=None)
     worker: WorkerSection | None = option("The daemon", default=None)
+    tenants: dict[str, PropertiesSection] | None = option("Properties of tenants", default=None)
+    editions: dict[str, PropertiesSection] | None = option("Properties of editions", default=None)
+    environments: dict[str, PropertiesSection] | None = option("Properties of environments", default=None)
+    applications: dict[str, PropertiesSection] | None = option("Properties of applications", default=None)
 
 
 SECTIONS: dict[type, str] = {
@@ -197,5 +216,6 @@ SECTIONS: dict[type, str] = {
     LinkSection: "jobs.NAME.links[]",
     SelectSection: "jobs.NAME.links[].select",
     WorkerSection: "worker",
+    PropertiesSection: "tenants.NAME",
 }
 """Every section with the path it stands at, in the order of reading."""

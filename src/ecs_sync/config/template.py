@@ -1,24 +1,57 @@
-"""Jobs made of a template: one for each combination of the values of ``for_each``."""
+"""Jobs and connections made of a template: one for each combination of the values of ``for_each``."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from ecs_sync.config.document import Findings, Node
+from ecs_sync.config.fields import expect_map
 from ecs_sync.config.secret import Where
 from ecs_sync.registry import nearest
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOLE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_MOST_JOBS = 10_000
+_MOST = 10_000
 
 
-def expand(name: str, job: Node, found: Findings) -> Iterator[tuple[str, Node]]:
-    """The jobs that a node of ``jobs`` stands for, with their names. ``{{`` and ``}}`` are braces."""
-    each = job.map.get("for_each")
+def each_named(node: Node, kind: Literal["job", "connection"], found: Findings) -> Iterator[tuple[str, Node]]:
+    """What a map of jobs or connections holds, templates expanded. Two of one name are said, and the
+    first is kept."""
+    seen: dict[str, Node] = {}
+    for written, template in node.map.items():
+        if not expect_map(template, found):
+            continue
+        for name, child in _expand(written, template, kind, found):
+            check_name(name, child, found)
+            if name in seen:
+                before = seen[name].key_at
+                found.add(
+                    child.key_at,
+                    f"two {kind}s are called {name!r}: the other one stands at "
+                    f"{before.file}:{before.line}:{before.column}",
+                )
+                continue
+            seen[name] = child
+            yield name, child
+
+
+def check_name(name: str, node: Node, found: Findings) -> None:
+    """Names of connections, jobs and links go into ids, logs and files, so that they are plain."""
+    if not _NAME.fullmatch(name):
+        hint = "; braces need 'for_each'" if "{" in name else ""
+        found.add(node.key_at, f"{name!r} is not a name: use letters, digits, '.', '_' and '-'{hint}")
+
+
+def _expand(
+    name: str, template: Node, kind: Literal["job", "connection"], found: Findings
+) -> Iterator[tuple[str, Node]]:
+    """What a node stands for, with the names. ``{{`` and ``}}`` are braces."""
+    each = template.map.get("for_each")
     if each is None:
-        yield name, job
+        yield name, template
         return
     values = _values(each, found)
     if not values:
@@ -26,22 +59,22 @@ def expand(name: str, job: Node, found: Findings) -> Iterator[tuple[str, Node]]:
     unused = [variable for variable in values if f"{{{variable}}}" not in name]
     if unused:
         missing = ", ".join(f"{{{variable}}}" for variable in unused)
-        found.add(job.key_at, f"its name must hold {missing}, so that each job has a name of its own")
+        found.add(template.key_at, f"its name must hold {missing}, so that each {kind} has a name of its own")
         return
     combinations = 1
     for choices in values.values():
         combinations *= len(choices)
-    if combinations > _MOST_JOBS:
-        found.add(each.at, f"makes {combinations} jobs: at most {_MOST_JOBS} come from one template")
+    if combinations > _MOST:
+        found.add(each.at, f"makes {combinations} {kind}s: at most {_MOST} come from one template")
         return
-    rest = job.without(["for_each"])
+    rest = template.without(["for_each"])
     for combination in itertools.product(*values.values()):
         given = dict(zip(values, combination, strict=True))
 
         def filled(text: str, at: Where, given: Mapping[str, str] = given) -> str:
             return _fill(text, at, given, found)
 
-        yield filled(name, job.key_at), rest.rewritten(filled)
+        yield filled(name, template.key_at), rest.rewritten(filled)
 
 
 def _values(each: Node, found: Findings) -> dict[str, list[str]]:
