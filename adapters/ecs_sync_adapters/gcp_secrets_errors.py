@@ -1,0 +1,140 @@
+"""What went wrong in a call to Secret Manager, as a value: by what it means, never quoting the request.
+
+A failure carries a sentence of ours. Google's own text comes along only where a permission is missing,
+because that one names the permission and the resource, and nothing else helps as much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
+
+
+class Kind(StrEnum):
+    """What a failure means for what was asked."""
+
+    MISSING = "missing"
+    """Answered: there is no such secret, or no such version of it."""
+    EXISTS = "exists"
+    """Answered: there is such a secret already. Nothing was applied."""
+    STATE = "state"
+    """Answered: not in the state it is in now (an etag that moved, a version that is disabled, a KMS key
+    that is not usable). Nothing was applied."""
+    REFUSED = "refused"
+    """Answered: this request will not be taken as it is. Nothing was applied."""
+    DENIED = "denied"
+    """Answered: this principal may not do this here. Nothing was applied; another secret may be allowed."""
+    IDENTITY = "identity"
+    """There is no usable credential. Nothing was applied, and nothing else will be."""
+    THROTTLED = "throttled"
+    """Answered: slow down. Nothing was applied."""
+    UNSENT = "unsent"
+    """The request never left, or was given up for another that came at the same time. Nothing was applied."""
+    UNANSWERED = "unanswered"
+    """Sent, and no answer that tells what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed call. ``reason`` is a sentence fit for people and never holds a value."""
+
+    kind: Kind
+    reason: str
+    retry_after: float | None = None
+
+
+def failed(error: object) -> Failure:
+    """What an error of gRPC means: a `grpc.RpcError`, which is the call itself, and so knows its status."""
+    if not isinstance(error, grpc.Call):
+        return Failure(Kind.UNANSWERED, "no usable answer from Secret Manager")
+    code, text = error.code(), error.details() or ""
+    if code is grpc.StatusCode.UNAVAILABLE and _never_connected(text):
+        return Failure(Kind.UNSENT, "Secret Manager is not reachable: check endpoint, location and network")
+    kind, reason = _TABLE.get(code, _ODD)
+    if kind is Kind.DENIED:
+        reason = f"permission denied: {' '.join(text.split())[:400]}"
+    if kind is Kind.UNANSWERED:
+        reason = f"{reason} ({code.name})"
+    return Failure(kind, reason, _retry_after(error) if kind is Kind.THROTTLED else None)
+
+
+def reading_error(failure: Failure, doing: str) -> AdapterError:
+    """The exception for a failed call that changes nothing."""
+    text = f"{doing}: {failure.reason}"
+    match failure.kind:
+        case Kind.MISSING | Kind.EXISTS | Kind.STATE | Kind.REFUSED:
+            return Rejected(text)
+        case Kind.DENIED | Kind.IDENTITY:
+            return Denied(text)
+        case Kind.THROTTLED:
+            return Throttled(text, failure.retry_after)
+        case Kind.UNSENT | Kind.UNANSWERED:
+            return Unavailable(text)
+
+
+def writing_error(failure: Failure, doing: str) -> AdapterError:
+    """The exception for a failed call that may have changed something."""
+    if failure.kind is Kind.UNANSWERED:
+        return Unacknowledged(f"{doing}: {failure.reason}")
+    return reading_error(failure, doing)
+
+
+def _never_connected(text: str) -> bool:
+    """Whether gRPC's own words say that there was no connection to send on.
+
+    Every other UNAVAILABLE may be an answer that got lost: gRPC uses the one status for both.
+    """
+    return text.startswith(("failed to connect to all addresses", "DNS resolution failed"))
+
+
+def _retry_after(error: grpc.Call) -> float | None:
+    """Seconds of ``google.rpc.RetryInfo`` among the details of the status, where there is one."""
+    for name, packed in error.trailing_metadata() or ():
+        if name != "grpc-status-details-bin" or not isinstance(packed, bytes):
+            continue
+        try:
+            for detail in Status.FromString(packed).details:
+                told = RetryInfo()
+                if detail.Unpack(told) and told.HasField("retry_delay"):
+                    return float(told.retry_delay.seconds + told.retry_delay.nanos / 1e9)
+        except DecodeError:
+            return None
+    return None
+
+
+_ODD = (Kind.UNANSWERED, "Secret Manager gave no usable answer")
+_INVALID = (
+    "Secret Manager does not take the request: look at the value's size, the name, the labels, and the "
+    "replication that the connection asks for"
+)
+_TABLE: dict[grpc.StatusCode, tuple[Kind, str]] = {
+    grpc.StatusCode.NOT_FOUND: (Kind.MISSING, "there is no such secret, version or project"),
+    grpc.StatusCode.ALREADY_EXISTS: (Kind.EXISTS, "it exists already"),
+    grpc.StatusCode.FAILED_PRECONDITION: (
+        Kind.STATE,
+        "its state does not allow that: it moved, is disabled or destroyed, its KMS key is not usable, or a "
+        "policy of the organization forbids the replication",
+    ),
+    grpc.StatusCode.INVALID_ARGUMENT: (Kind.REFUSED, _INVALID),
+    grpc.StatusCode.OUT_OF_RANGE: (Kind.REFUSED, _INVALID),
+    grpc.StatusCode.UNIMPLEMENTED: (
+        Kind.REFUSED,
+        "what answers is not Secret Manager: check endpoint and location",
+    ),
+    grpc.StatusCode.PERMISSION_DENIED: (Kind.DENIED, ""),
+    grpc.StatusCode.UNAUTHENTICATED: (
+        Kind.IDENTITY,
+        "the credential is not accepted: log in again or renew it, and check the machine's clock",
+    ),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (Kind.THROTTLED, "Secret Manager asks to slow down"),
+    # Two calls for one secret at a time, and this one was given up: it has had no effect.
+    grpc.StatusCode.ABORTED: (Kind.UNSENT, "Secret Manager gave it up for another call at the same time"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (Kind.UNANSWERED, "Secret Manager did not answer in time"),
+}
