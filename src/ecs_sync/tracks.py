@@ -2,6 +2,7 @@
 
 A base row is carried over where its key still belongs to the same item under the same mapping; only
 the rest is first contact. So an edited place, mapping or selection never looks like a mass deletion.
+Nothing is carried over to another connection: the same item there is another one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _CHUNK = 1000
 
 
 def identity_of(place: str, mapping: str, selection: str, mode: str) -> str:
-    """The text that a track is bound to. An audit keeps a base of its own."""
+    """The text that a track is bound to. An audit keeps a base of its own.
+
+    ``place`` is the connection's name, a space, and the place there.
+    """
     looks = "audit" if mode == "audit" else "sync"
     return json.dumps(
         {"looks": looks, "mapping": mapping, "place": place, "select": selection}, sort_keys=True
@@ -57,7 +61,7 @@ def _current(job: str, remote: Remote, store: Store) -> Track | None:
 def _side(remote: Remote, track: Track | None, store: Store) -> Side:
     blank = Observation(remote.link, Spool())
     if track is None or track.identity != remote.identity:
-        carried = track if track is not None and _same_mapping(track.identity, remote) else None
+        carried = track if track is not None and _same_items(track.identity, remote) else None
         left = _left_behind(remote, track, store) if track is not None else ()
         return Side(remote, None, carried, blank, left_behind=left)
     own: dict[ItemId, list[OwnWrite]] = {}
@@ -72,16 +76,23 @@ def _side(remote: Remote, track: Track | None, store: Store) -> Side:
     return side
 
 
-def _same_mapping(identity: str, remote: Remote) -> bool:
+def _same_items(identity: str, remote: Remote) -> bool:
+    """Would a key at the same item as before have the same value there?"""
     before, now = json.loads(identity), json.loads(remote.identity)
-    return bool(before["mapping"] == now["mapping"] and before["looks"] == now["looks"])
+    kept = before["mapping"] == now["mapping"] and before["looks"] == now["looks"]
+    return bool(kept and _connection(identity) == _connection(remote.identity))
+
+
+def _connection(identity: str) -> str:
+    name, space, _ = str(json.loads(identity)["place"]).partition(" ")
+    return name if space else ""
 
 
 def _left_behind(remote: Remote, track: Track, store: Store) -> tuple[ItemId, ...]:
     """Items of the former track that the link does not look at any more."""
-    return tuple(
-        sorted({base.item for base in store.bases(track.id) if not base.item.startswith(remote.place.root)})
-    )
+    moved = _connection(track.identity) != _connection(remote.identity)
+    items = {base.item for base in store.bases(track.id)}
+    return tuple(sorted(item for item in items if moved or not item.startswith(remote.place.root)))
 
 
 def _open(running: Running, remote: Remote, before: Side) -> Track:
