@@ -1,0 +1,232 @@
+"""Azure Key Vault's secrets: the adapter ``azure-keyvault``. One secret is one item, of its newest version.
+
+A listing costs a call for 25 secrets of the whole vault and shows no values; what moved is read one by one.
+Writes are unconditional (class C): they add versions, and whatever one replaced unseen is still among them.
+A delete takes all versions into the vault's deleted secrets; nothing here purges.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+from urllib.parse import urlsplit
+
+from ecs_sync.adapter import (
+    Features,
+    Guard,
+    Item,
+    ItemId,
+    Limits,
+    Listing,
+    Outcome,
+    Price,
+    Prices,
+    Revision,
+    Token,
+    Write,
+    option,
+)
+from ecs_sync.errors import ConfigError, Rejected
+from ecs_sync_adapters.azure_errors import FAILURES, failed, reading_error
+from ecs_sync_adapters.azure_identity import CredentialName, Identity, Patience
+from ecs_sync_adapters.azure_keyvault_http import Reach, Wire
+from ecs_sync_adapters.azure_keyvault_read import NAME, found, history, listed, peeked, pinned
+from ecs_sync_adapters.azure_keyvault_write import VALUE_BYTES, Creation, SoftDeleted, carry_out
+
+_WHOLE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVaultOptions:
+    """How to reach a vault."""
+
+    vault: str = option("The vault's address, such as https://acme.vault.azure.net")
+    credential: CredentialName = option(
+        "Where the credential comes from: default (Azure's own chain), managed-identity, client-secret, "
+        "workload-identity, cli; never from elsewhere",
+        default="default",
+    )
+    tenant_id: str | None = option("The tenant of the application, or of the CLI's login", default=None)
+    client_id: str | None = option("The application, or a user-assigned managed identity", default=None)
+    token_file: Path | None = option("The token file for workload-identity", default=None)
+    authority: str | None = option("Another address of Microsoft Entra, of another cloud", default=None)
+    soft_deleted: SoftDeleted = option(
+        "To create a name that is deleted and recoverable: refuse, or recover it and set a new version, "
+        "which shows the old value for a moment",
+        default="refuse",
+    )
+    ca_file: Path | None = option("The authority to trust instead of the public ones", default=None)
+    verify_challenge: bool = option(
+        "Only false for a test server: a real vault asks for tokens of its own domain", default=True
+    )
+    connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
+    read_timeout: float = option("Seconds to wait for an answer", default=20.0)
+    concurrency: int = option("Calls in flight at once", default=8)
+    client_secret: str | None = option(
+        "The application's secret for client-secret", default=None, secret=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVaultPlace:
+    """The secrets whose names begin alike, in any case; or all of the vault."""
+
+    prefix: str = option("Ends in a dash, such as payments-; empty for the whole vault, in short '*'")
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"([0-9A-Za-z-]{0,125}-)?", self.prefix):
+            raise ValueError(
+                f"{self.prefix!r} is no beginning of names: use letters, digits and dashes with a dash at "
+                "the end, such as payments-, or '*' for the whole vault"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The place of its prefix; ``*`` is the whole vault. Raises ValueError."""
+        return cls("" if text == _WHOLE else text or "?")
+
+    @property
+    def root(self) -> str:
+        return self.prefix
+
+    def overlaps(self, other: KeyVaultPlace) -> bool:
+        mine, theirs = self.prefix.lower(), other.prefix.lower()
+        return mine.startswith(theirs) or theirs.startswith(mine)
+
+    def __str__(self) -> str:
+        return self.prefix or _WHOLE
+
+
+class KeyVaultAdapter:
+    """One vault, with one client that all threads share."""
+
+    Options: ClassVar[type] = KeyVaultOptions
+    Place: ClassVar[type] = KeyVaultPlace
+
+    def __init__(self, options: KeyVaultOptions) -> None:
+        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
+        ca_file = None if options.ca_file is None else str(options.ca_file)
+        self._identity = Identity(
+            options.credential,
+            options.tenant_id,
+            options.client_id,
+            None if options.token_file is None else str(options.token_file),
+            options.authority,
+            ca_file,
+            options.client_secret,
+        )
+        if problems := [*_problems(options), *self._identity.problems()]:
+            raise ConfigError("azure-keyvault: " + "; ".join(problems))
+        patience = Patience(options.connect_timeout, options.read_timeout)
+        vault = _plain(options.vault)
+        self._reach = Reach(vault, ca_file, options.verify_challenge, patience, options.concurrency)
+        self._creation = Creation(options.soft_deleted, options.read_timeout)
+        self._features = _features(options)
+        self._lock = threading.Lock()
+        self._wire: Wire | None = None
+
+    @property
+    def features(self) -> Features:
+        return self._features
+
+    def list(self, place: KeyVaultPlace, since: Token | None) -> Listing:
+        """Secrets of the place, without values. Never "unchanged since": Key Vault has no such mark."""
+        return Listing(listed(self._connected(), place.root))
+
+    def get(self, ids: Sequence[ItemId]) -> Listing:
+        """Values. What is disabled, managed or denied by itself is unreadable; the others are read."""
+        return Listing(found(self._connected(), ids))
+
+    def peek(self, ids: Sequence[ItemId]) -> Listing:
+        """As `get`, without values: no secret is read where no two versions are of one second."""
+        return Listing(peeked(self._connected(), ids))
+
+    def history(self, id: ItemId, after: Revision | None) -> Listing:
+        """The versions after ``after``, oldest first; no proof where ``after`` is no version any more."""
+        return Listing(history(self._connected(), id, after))
+
+    def version(self, id: ItemId, version: str) -> Item | None:
+        """A past version, by its id of 32 hex digits or by the revision that it was seen with."""
+        return pinned(self._connected(), id, version)
+
+    def address(self, id: ItemId, version: str | None) -> str:
+        """The secret's identifier, such as https://acme.vault.azure.net/secrets/db-password."""
+        return "/".join((self._reach.vault, "secrets", id, *([version] if version else [])))
+
+    def addressed(self, address: str) -> tuple[ItemId, str | None] | None:
+        """The secret of an identifier in this vault."""
+        match = re.fullmatch(
+            rf"(https://[^/?#]+)/+secrets/({NAME})(?:/([0-9A-Fa-f]{{32}}))?/?", address, re.I
+        )
+        if match is None or _plain(match[1]) != self._reach.vault:
+            return None
+        return match[2], match[3]
+
+    def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """One write: a look, a set and a look at the versions; or a delete."""
+        if len(writes) > 1:
+            raise Rejected(f"Key Vault takes one write at a time, not {len(writes)}")
+        wire = self._connected()
+        return [carry_out(wire, self._creation, write) for write in writes]
+
+    def close(self) -> None:
+        """Closes the connections. The adapter connects again when it is used again."""
+        with self._lock:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def _connected(self) -> Wire:
+        with self._lock:
+            if self._wire is None:
+                try:
+                    self._wire = Wire(self._reach, self._identity)
+                except FAILURES as error:
+                    raise reading_error(failed(error), "connecting to Key Vault") from None
+            return self._wire
+
+
+def _plain(url: str) -> str:
+    """A vault's address in the one spelling that is compared: lower case, no port 443, no slash behind."""
+    parts = urlsplit(url.strip())
+    return f"https://{parts.netloc.lower().removesuffix(':443')}"
+
+
+def _problems(options: KeyVaultOptions) -> list[str]:
+    problems = []
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", options.vault):
+        problems.append(f"vault {options.vault!r} is not an address such as https://acme.vault.azure.net")
+    for name in ("connect_timeout", "read_timeout", "concurrency"):
+        if getattr(options, name) <= 0:
+            problems.append(f"{name} must be more than 0")
+    return problems
+
+
+def _features(options: KeyVaultOptions) -> Features:
+    """Limits are those of the documentation; the rates leave the vault's applications half of its quota."""
+    return Features(
+        guard=Guard.C,
+        ids=Limits(
+            min_bytes=1,
+            max_bytes=127,
+            pattern=NAME,
+            pattern_reason="a secret's name is 1 to 127 letters, digits and dashes",
+        ),
+        values=Limits(max_bytes=VALUE_BYTES),
+        text_values=True,
+        holds_secrets=True,
+        keeps_versions=True,
+        values_in_listing=False,
+        change_times=True,
+        history=True,
+        pins=True,
+        peeks=True,
+        prices=Prices(create=Price(3), update=Price(3), delete=Price(1)),
+        concurrency=options.concurrency,
+        rate=200.0,
+        write_rate=25.0,
+    )

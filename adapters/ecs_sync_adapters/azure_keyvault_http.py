@@ -1,0 +1,189 @@
+"""One vault over HTTPS: requests of the SDK's pipeline, answers as JSON, failures as values.
+
+The requests are made by hand, because the SDK's typed answers leave out the server's clock, and take any
+200 with a JSON body for a complete and empty listing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest
+from azure.keyvault.secrets import SecretClient
+from requests.adapters import HTTPAdapter
+
+from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
+from ecs_sync_adapters.azure_identity import Credential, Identity, Patience
+
+_sent: ContextVar[int] = ContextVar("keyvault_requests_sent", default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a vault is, and how it is spoken to. ``connections`` is how many at once; times in seconds."""
+
+    vault: str
+    ca_file: str | None
+    verify_challenge: bool
+    patience: Patience
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the vault said, and when by its own clock: seconds since 1970, None where it does not say."""
+
+    said: Mapping[str, Any]
+    date: float | None
+
+    def __repr__(self) -> str:
+        return f"<answer of {len(self.said)} fields>"
+
+
+class Wire:
+    """A connection to one vault; thread-safe, and without retries."""
+
+    def __init__(self, reach: Reach, identity: Identity) -> None:
+        """Connects to nothing yet. Raises `FAILURES` where the credential cannot be made."""
+        self.vault: Final = reach.vault
+        self._credential = Credential(identity, reach.patience)
+        self._client = SecretClient(
+            reach.vault,
+            self._credential,
+            transport=_Counted(_transport(reach)),
+            retry_total=0,
+            redirect_max=0,
+            permit_redirects=False,
+            verify_challenge_resource=reach.verify_challenge,
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer | Failure:
+        """One request, of a path below the vault; its answer has status 200 and is a JSON object."""
+        return self._send(HttpRequest(method, path, params=dict(query or {}), json=body))
+
+    def pages(self, path: str) -> Iterator[Answer | Failure]:
+        """Every page of a list. A failure is the last one, and what follows it stays untold."""
+        link, known = path, {path}
+        while True:
+            page = self._send(HttpRequest("GET", link))
+            if isinstance(page, Answer) and not isinstance(page.said.get("value"), list):
+                page = Failure(Kind.UNANSWERED, "the answer is no list of a vault: check the address")
+            yield page
+            if isinstance(page, Failure) or not page.said.get("nextLink"):
+                return
+            link = str(page.said["nextLink"])
+            if link in known or not self._is_ours(link):
+                yield Failure(Kind.UNANSWERED, "the next page lies outside of the vault, or was here before")
+                return
+            known.add(link)
+
+    def close(self) -> None:
+        """Ends the connections, those to whoever gives tokens too."""
+        self._client.close()
+        self._credential.close()
+
+    def _send(self, request: HttpRequest) -> Answer | Failure:
+        try:
+            response = self._client.send_request(request)
+        except FAILURES as error:
+            return failed(error)
+        except ValueError:
+            # Raised by the SDK before the request itself is sent: only the question for the challenge was.
+            return Failure(Kind.DENIED, _OTHER_RESOURCE)
+        headers = {name.lower(): text for name, text in response.headers.items()}
+        said = _object(response.content)
+        if response.status_code == 200 and said is not None:
+            return Answer(said, _seconds(headers.get("date", "")))
+        return answered(response.status_code, headers, _code(said or {}))
+
+    def _is_ours(self, link: str) -> bool:
+        return _origin(link) == _origin(self.vault)
+
+
+def sent() -> int:
+    """How many requests this thread has sent to vaults so far, questions for the challenge included."""
+    return _sent.get()
+
+
+class _Counted:
+    """A transport in azure-core's sense that counts what it sends."""
+
+    def __init__(self, transport: RequestsTransport) -> None:
+        self._transport = transport
+
+    def send(self, request: Any, **told: Any) -> Any:
+        _sent.set(_sent.get() + 1)
+        return self._transport.send(request, **told)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def __enter__(self) -> _Counted:
+        self._transport.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+
+def _transport(reach: Reach) -> RequestsTransport:
+    session = requests.Session()
+    session.trust_env = False  # no proxies, netrc or certificates of the environment
+    session.mount("https://", HTTPAdapter(pool_maxsize=reach.connections, max_retries=0))
+    return RequestsTransport(
+        session=session,
+        use_env_settings=False,
+        connection_timeout=reach.patience.connect,
+        read_timeout=reach.patience.read,
+        connection_verify=reach.ca_file or True,
+    )
+
+
+def _object(body: bytes) -> Mapping[str, Any] | None:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _code(said: Mapping[str, Any]) -> str:
+    """The error's own code, the inner one where there is one."""
+    error = said.get("error")
+    if not isinstance(error, dict):
+        return ""
+    inner = error.get("innererror")
+    code = inner.get("code") if isinstance(inner, dict) else None
+    return str(code or error.get("code") or "")
+
+
+def _seconds(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or 443
+
+
+_OTHER_RESOURCE = (
+    "the vault asks for a token of a resource that is not its own: check the address. Only for a test server "
+    "set verify_challenge to false"
+)
