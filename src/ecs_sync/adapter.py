@@ -387,13 +387,19 @@ class Refers(Protocol):
         ...
 
 
-def option(help: str, *, default: Any = dataclasses.MISSING, secret: bool = False) -> Any:
+def option(
+    help: str, *, default: Any = dataclasses.MISSING, secret: bool = False, where: bool = False
+) -> Any:
     """A field of an adapter's or mapping's ``Options`` or ``Place``, with what its users read of it.
 
     A secret option takes only ``env:NAME`` or ``file:PATH`` in a configuration, and is never shown:
     declare it last and it is left out of the dataclass's repr.
+
+    ``where`` marks the ``Options`` that say which provider a connection leads to, such as an address
+    or a region: two connections that agree in them lead to the same places, whoever asks and however.
+    Where none is marked, all texts and paths that are not secret count.
     """
-    described: Mapping[str, Any] = {"help": help, "secret": secret}
+    described: Mapping[str, Any] = {"help": help, "secret": secret, "where": where}
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=described, repr=not secret)
     return dataclasses.field(default=default, metadata=described, repr=not secret)

@@ -70,10 +70,14 @@ class Parts:
             return self.winner.lifted
         return self.stored.entry if self.stored else None
 
+    def image(self, looking: Looking) -> Image:
+        """What the link would show of the value that counts."""
+        return self.images(looking.side.remote.link, self._value())
+
     def push(self, state: State, looking: Looking) -> Change:
         remote, row = looking.side.remote, looking.row
         source = self.winner.side.remote.link if self.winner else STORE
-        target = self.images(remote.link, self._value())
+        target = self.image(looking)
         where = row.item if row else self._where(looking)
         return Change(
             self.key,

@@ -11,9 +11,12 @@ from datetime import UTC, datetime
 from ecs_sync.looking import Side
 from ecs_sync.plan import Hold
 from ecs_sync.policy import Why
+from ecs_sync.reads import Reads
 from ecs_sync.report import Report
-from ecs_sync.store import UNDONE, Seen
+from ecs_sync.store import UNDONE, Seen, Store
 from ecs_sync.task import Running
+
+_TOLD_AT_ONCE = 1000
 
 
 def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
@@ -38,6 +41,15 @@ def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
             transaction.set_token(side.track.id, token)
             if establish:
                 transaction.establish(side.track.id)
+
+
+def tell_reads(store: Store, who: str, reads: Reads) -> None:
+    """Appends to the audit trail which secrets were read from providers; never what they are."""
+    for connection, items in reads.drain().items():
+        for start in range(0, len(items), _TOLD_AT_ONCE):
+            told = {"connection": connection, "items": items[start : start + _TOLD_AT_ONCE]}
+            with store.transaction() as transaction:
+                transaction.audit(who, "secrets read", told)
 
 
 def _left_out(side: Side, report: Report) -> bool:

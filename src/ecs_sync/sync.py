@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from ecs_sync.adopt import adopt
 from ecs_sync.errors import RunTaken
@@ -18,10 +19,13 @@ from ecs_sync.observe import observe
 from ecs_sync.plan import Plan, check
 from ecs_sync.policy import JobPolicy
 from ecs_sync.push import push
+from ecs_sync.reads import Reads
 from ecs_sync.recover import recover
-from ecs_sync.remember import remember
+from ecs_sync.remember import remember, tell_reads
 from ecs_sync.remote import Remote
 from ecs_sync.report import Carried, Report
+from ecs_sync.resolve import Resolver
+from ecs_sync.rotation import follow, record
 from ecs_sync.saved import SavedPlan, bind
 from ecs_sync.selection import Selection
 from ecs_sync.store import Store, new_id
@@ -40,6 +44,9 @@ class Job:
     limits: Limits
     protected: tuple[Selection, ...]
     remotes: tuple[Remote, ...]
+    resolver: Resolver | None = None
+    reads: Reads = field(default_factory=Reads)
+    """The secrets that were read from providers, and are not on record yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,9 @@ def plan(job: Job, store: Store) -> Plan:
     """What a run would do now. Writes nothing anywhere."""
     at = store.head()
     sides = found_sides(job.name, job.remotes, store)
+    followed = follow(job.scope, job.remotes, job.resolver, store, at)
     _observe(sides, store)
-    return weigh(job.name, job.scope, job.policy, store, at, sides)
+    return weigh(job.name, job.scope, job.policy, store, at, sides, followed)
 
 
 def run(job: Job, store: Store, order: Order) -> Report:
@@ -76,7 +84,10 @@ def run(job: Job, store: Store, order: Order) -> Report:
 
     A waiting run that is claimed, or done, already raises RunTaken, and nothing is done.
     """
-    with leased(store, job.name, ttl=order.ttl, wait=order.wait) as (lease, fence):
+    with (
+        leased(store, job.name, ttl=order.ttl, wait=order.wait) as (lease, fence),
+        _reads_told(job, store, order),
+    ):
         run_id = order.run or new_id()
         running = Running(
             store, job.name, job.scope, run_id, order.who, order.reason, lease, fence, order.stop
@@ -85,10 +96,11 @@ def run(job: Job, store: Store, order: Order) -> Report:
         reached(Point.STARTED)
         recovered = recover(running, job.remotes)
         sides = opened_sides(running, job.remotes)
+        followed = record(running, follow(job.scope, job.remotes, job.resolver, store, store.head()))
         at = store.head()
         _observe(sides, store)
         reached(Point.OBSERVED)
-        fresh = weigh(job.name, job.scope, job.policy, store, at, sides)
+        fresh = weigh(job.name, job.scope, job.policy, store, at, sides, followed)
         planned, stale = bind(order.saved, fresh) if order.saved else (fresh, ())
         reached(Point.PLANNED)
         stops = check(planned, job.limits, job.protected)
@@ -111,6 +123,15 @@ def _begin(running: Running, order: Order) -> None:
         elif not transaction.claim_run(order.run, epoch):
             raise RunTaken(f"run {order.run} of {running.job} is somebody else's, or is done")
     order.began()
+
+
+@contextmanager
+def _reads_told(job: Job, store: Store, order: Order) -> Iterator[None]:
+    """Puts the secrets that were read on record, however the run ends."""
+    try:
+        yield
+    finally:
+        tell_reads(store, order.who, job.reads)
 
 
 def _observe(sides: Sequence[Side], store: Store) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from ecs_sync.adapter import ItemId
+from ecs_sync.admission import keeps_back, kept_out
 from ecs_sync.decide import decide
 from ecs_sync.diff import UNSEEN, State, Unsayable
 from ecs_sync.looking import Looking, Side, look
@@ -29,19 +30,31 @@ from ecs_sync.policy import (
     View,
     Why,
 )
+from ecs_sync.rotation import Followed
 from ecs_sync.store import UNDONE, Store, Stored
 
 _BATCH = 500
 
 
-def weigh(job: str, scope: Scope, policy: JobPolicy, store: Store, at: int, sides: Sequence[Side]) -> Plan:
-    """The plan of a job, from its store as of version ``at`` and one look at each of its places."""
-    weighing = _Weighing(scope, policy, store, at, sides)
+def weigh(
+    job: str,
+    scope: Scope,
+    policy: JobPolicy,
+    store: Store,
+    at: int,
+    sides: Sequence[Side],
+    followed: Followed = Followed(),  # noqa: B008 - frozen
+) -> Plan:
+    """The plan of a job, from its store as of version ``at`` and one look at each of its places.
+
+    Rotations of ``followed`` that are not committed yet are planned with as if they were.
+    """
+    weighing = _Weighing(scope, policy, store, at, sides, followed)
     streams = [
         Stream(side.bases(store), side.observation.spool.drain(), side.remote.selection.covers)
         for side in sides
     ]
-    stream = moved(store.desired(scope, at), streams)
+    stream = moved(followed.ahead(store.desired(scope, at), at), streams)
     while batch := list(islice(stream, _BATCH)):
         weighing.batch(batch)
     weighing.rehearse()
@@ -58,7 +71,7 @@ def weigh(job: str, scope: Scope, policy: JobPolicy, store: Store, at: int, side
         tuple(weighing.raises),
         tuple(sorted(weighing.holds, key=lambda hold: (hold.key, hold.link))),
         tuple(weighing.contests),
-        tuple(unread for side in sides for unread in side.observation.unread),
+        (*(unread for side in sides for unread in side.observation.unread), *followed.unread),
     )
 
 
@@ -88,8 +101,17 @@ def _looked(side: Side) -> Looked:
 class _Weighing:
     """Gathers the parts of a plan, batch by batch."""
 
-    def __init__(self, scope: Scope, policy: JobPolicy, store: Store, at: int, sides: Sequence[Side]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        policy: JobPolicy,
+        store: Store,
+        at: int,
+        sides: Sequence[Side],
+        followed: Followed,
+    ) -> None:
         self.scope, self.policy, self.store, self.at, self.sides = scope, policy, store, at, sides
+        self.followed = followed
         self.fingerprints: Fingerprinter = store.fingerprinter
         self.changes: list[Change] = []
         self.rebases: list[Rebase] = []
@@ -99,14 +121,17 @@ class _Weighing:
 
     def batch(self, batch: Sequence[Moved]) -> None:
         keys = [each.key for each in batch]
-        stored = self.store.stored(self.scope, keys, self.at)
+        ahead = self.followed.stored(keys, self.at)
+        stored = {**self.store.stored(self.scope, keys, self.at), **ahead}
         after = {each.key: _oldest(each) for each in batch if each.key in stored}
         later = self.store.later(self.scope, after, self.at)
+        later.update((key, (*later.get(key, ()), each)) for key, each in ahead.items())
         lookings = look(self.sides, batch, {key: _last_unset(versions) for key, versions in later.items()})
         decided = len(self.changes)
         for each in batch:
-            found = [self._kept_out(x) for x in _lift(lookings[each.key], stored.get(each.key))]
-            self._decide(each.key, stored.get(each.key), later.get(each.key, ()), found)
+            mine = stored.get(each.key)
+            found = [kept_out(x, mine, self.store) for x in _lift(lookings[each.key], mine)]
+            self._decide(each.key, mine, later.get(each.key, ()), found)
         self.changes[decided:] = self._with_before(self.changes[decided:])
 
     def _with_before(self, changes: Sequence[Change]) -> list[Change]:
@@ -210,7 +235,7 @@ class _Weighing:
                 self.changes.append(parts.adoption(decision.state, looking))
             case Action.PUSH:
                 change = parts.push(decision.state, looking)
-                kept_back = self._keeps_back(change, looking)
+                kept_back = keeps_back(change, parts.image(looking), looking, self.store)
                 if kept_back is None:
                     self.changes.append(change)
                 else:
@@ -225,30 +250,6 @@ class _Weighing:
         covered = looking.base is not None and looking.base.item in looking.side.observation.unreadable
         if looking.reason and not named and not covered and looking.side.observation.complete:
             looking.side.observation.unread.append(Unread(link, item, key, looking.reason))
-
-    def _kept_out(self, looking: Looking) -> Looking:
-        """A secret that the store has no key for cannot be adopted, and so decides nothing elsewhere."""
-        moved = looking.base is None or looking.observed != looking.base.fingerprint
-        adoptable = moved and looking.side.remote.policy.adopts
-        if not (adoptable and looking.lifted and looking.lifted.secret) or self.store.keeps_secrets:
-            return looking
-        return replace(
-            looking,
-            kept_out="it is a secret, and the store has no key to keep it under: set "
-            "'store: {key: file:PATH}' ('ecs-sync store new-key PATH' makes one), or exclude the key",
-        )
-
-    def _keeps_back(self, change: Change, looking: Looking) -> tuple[Why, str] | None:
-        remote = looking.side.remote
-        if change.target is None and remote.mapping.single and remote.deletes_held:
-            return (
-                Why.DELETES_OFF,
-                "a delete cannot be taken back here; the link says so with 'hard_deletes: on'",
-            )
-        secret = change.before is not None and change.before.secret
-        if secret and not (self.store.keeps_secrets or remote.features.keeps_versions):
-            return Why.UNSAYABLE, "it would overwrite a secret that nothing keeps: configure store.key"
-        return None
 
     def rehearse(self) -> None:
         """Tries every push into an item of many entries on paper; what spoils it is held, by name."""

@@ -1,0 +1,67 @@
+"""What may not cross, whatever the mode says: into the store from a place, or over what a place holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ecs_sync.diff import Image, Unsayable, Unseen
+from ecs_sync.looking import Looking
+from ecs_sync.model import Type
+from ecs_sync.plan import Change
+from ecs_sync.policy import First, Secrets, Why
+from ecs_sync.store import Store, Stored
+
+
+def kept_out(looking: Looking, stored: Stored | None, store: Store) -> Looking:
+    """What the store may not take from a place, and what so decides nothing elsewhere.
+
+    A secret that the store has no key for, and what somebody made of the copy of a secret.
+    """
+    moved = looking.base is None or looking.observed != looking.base.fingerprint
+    if not moved or not looking.side.remote.policy.adopts:
+        return looking
+    if _strays(looking, stored):
+        reason = "it is a copy of a secret that is kept elsewhere: change it there, or unset the key"
+        return replace(looking, kept_out=reason)
+    if looking.lifted is None or not looking.lifted.holds_plaintext or store.keeps_secrets:
+        return looking
+    return replace(
+        looking,
+        kept_out="it is a secret, and the store has no key to keep it under: set "
+        "'store: {key: file:PATH}' ('ecs-sync store new-key PATH' makes one), or exclude the key",
+    )
+
+
+def _strays(looking: Looking, stored: Stored | None) -> bool:
+    """Did somebody edit the copy of a secret? Where the link says that the store counts, it will."""
+    remote = looking.side.remote
+    if remote.secrets is not Secrets.COPY or isinstance(looking.observed, Unseen):
+        return False
+    fresh = looking.base is None and (looking.observed is None or remote.policy.first is First.STORE)
+    entry = stored.entry if stored is not None else None
+    refers = entry is not None and entry.value.type is Type.REFERENCE
+    return refers and not fresh and looking.lifted != entry
+
+
+def keeps_back(change: Change, image: Image, looking: Looking, store: Store) -> tuple[Why, str] | None:
+    """Why a push may not be carried out, if it may not; ``image`` is of what it pushes."""
+    if isinstance(image, Unsayable):
+        # A base tells what was said last; what cannot be said now is not a delete.
+        return Why.UNSAYABLE, image.reason
+    remote = looking.side.remote
+    if change.target is None and remote.mapping.single and remote.deletes_held:
+        return (
+            Why.DELETES_OFF,
+            "a delete cannot be taken back here; the link says so with 'hard_deletes: on'",
+        )
+    secret = change.before is not None and change.before.holds_plaintext
+    kept = store.keeps_secrets or remote.features.keeps_versions or _copied(change, looking)
+    if secret and not kept:
+        return Why.UNSAYABLE, "it would overwrite a secret that nothing keeps: configure store.key"
+    return None
+
+
+def _copied(change: Change, looking: Looking) -> bool:
+    """Is what is replaced our own copy of a secret, which its home still has?"""
+    ours = looking.base is not None and looking.observed == looking.base.fingerprint
+    return ours and change.after is not None and change.after.value.type is Type.REFERENCE
