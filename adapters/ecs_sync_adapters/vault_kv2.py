@@ -1,0 +1,232 @@
+"""Vault's or OpenBao's KV version 2 through hvac: the adapter ``vault-kv2``. One secret is one item.
+
+An item's value is the JSON of the secret's fields. A listing costs a call a folder and one a secret, and
+shows no values. Creations and updates are conditional on the current version (class B); a delete names
+the version that is meant, softly, so that it can be undeleted. Custom metadata is shown, and survives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from hvac.api.secrets_engines import KvV2
+
+from ecs_sync.adapter import (
+    Delete,
+    Features,
+    Guard,
+    Item,
+    ItemId,
+    Limits,
+    Listing,
+    Outcome,
+    Page,
+    Price,
+    Prices,
+    Proof,
+    Put,
+    Revision,
+    Token,
+    Verdict,
+    Write,
+)
+from ecs_sync.errors import Rejected
+from ecs_sync_adapters.vault_errors import reading_error, writing_error
+from ecs_sync_adapters.vault_json import as_go_writes_it, object_pattern, up_to
+from ecs_sync_adapters.vault_kv2_read import Kv2Reader, Standing
+from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
+from ecs_sync_adapters.vault_session import Session, not_kv, walk
+from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
+from ecs_sync_adapters.vault_wire import Failure, Kind, Wire
+
+_NUMBER = (
+    rf"-?(?:0|{up_to(str(2**53))}|(?:0|[1-9][0-9]{{0,20}})\.[0-9]*[1-9]"
+    r"|[1-9](?:\.[0-9]*[1-9])?e[+-][1-9][0-9]*)"
+)
+_ROUNDED = (
+    "KV 2 reads numbers as 64-bit floats: keep whole numbers over 2^53, and decimals that end in 0, as text"
+)
+_PAGE = 50
+
+
+class VaultKv2Adapter:
+    """One mount of KV version 2."""
+
+    Options: ClassVar[type] = VaultOptions
+    Place: ClassVar[type] = VaultPlace
+
+    def __init__(self, options: VaultOptions) -> None:
+        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
+        self._session = Session("vault-kv2", options)
+        self._reader = Kv2Reader(self._session)
+        self._destroys = options.deletes == "destroy"
+        self._features = _features(options)
+
+    @property
+    def features(self) -> Features:
+        return self._features
+
+    def list(self, place: VaultPlace, since: Token | None) -> Listing:
+        """Secrets under the place, without values: a call a folder, and one a secret for its version.
+
+        Where nothing is there, one call more asks whether it is KV 2 that is mounted. Never "unchanged
+        since": a mount has no such mark.
+        """
+        return Listing(self._listed(place))
+
+    def _listed(self, place: VaultPlace) -> Iterator[Page]:
+        before = self._session.made
+        items: list[Item] = []
+        seen = False
+        for id in self._ids(place):
+            item = self._reader.described(id)
+            seen = True
+            if item is not None:
+                items.append(item)
+            if len(items) == _PAGE:
+                yield Page(tuple(items), calls=self._session.made - before)
+                before, items = self._session.made, []
+        if not seen:
+            self._check_mount()
+        yield Page(tuple(items), proof=Proof(), calls=self._session.made - before)
+
+    def _ids(self, place: VaultPlace) -> Iterator[ItemId]:
+        if place.single_item is not None:
+            return iter([place.single_item])
+        return walk(self._session, self._reader.names, place.root)
+
+    def _check_mount(self) -> None:
+        """A mount of KV 1 answers questions for KV 2 like an empty one: that must not pass for emptiness."""
+        failure = not_kv(self._session.mounted(), "2")
+        if failure is not None:
+            raise reading_error(failure, f"{self._session.where}: looking at the mount")
+
+    def get(self, ids: Sequence[ItemId]) -> Listing:
+        """Point reads, a call each. What the policy denies is unreadable; a deleted version is absent."""
+        return Listing(self._found(tuple(ids)))
+
+    def _found(self, ids: Sequence[ItemId]) -> Iterator[Page]:
+        for id in ids:
+            before = self._session.made
+            item = self._reader.read(id, None)
+            absent = (id,) if item is None else ()
+            yield Page(() if item is None else (item,), absent, calls=self._session.made - before)
+        yield Page(proof=Proof(), calls=0)
+
+    def history(self, id: ItemId, after: Revision | None) -> Listing:
+        """The versions after ``after``, oldest first: a call, and one a version. A deleted version comes
+        unreadable. No proof where the secret was made anew, or no longer keeps all that came after.
+        """
+        return Listing(self._reader.versions(id, after))
+
+    def version(self, id: ItemId, version: str) -> Item | None:
+        """The secret as its version of this number holds it; None where it is deleted, or never was."""
+        if not re.fullmatch(r"[1-9][0-9]{0,17}", version):
+            return None
+        return self._reader.read(id, int(version))
+
+    def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """One write. An update looks at the metadata first: the version of a deleted secret is still its
+        current one, and a conditional write would bring the secret back. Raises only where nothing was
+        applied, or nothing is known.
+        """
+        if len(writes) > 1:
+            raise Rejected(f"{self._session.where}: {len(writes)} writes, and a batch takes one")
+        return [self._written(write) for write in writes]
+
+    def _written(self, write: Write) -> Outcome:
+        if problem := id_fault(write.id):
+            return Outcome(
+                write.id, Verdict.REFUSED, reason=f"the path {write.id!r} cannot be used: {problem}"
+            )
+        if write.expected is not None and not re.fullmatch(r"[1-9][0-9]{0,17}", write.expected):
+            return Outcome(write.id, Verdict.RACED, reason="the expected revision is none that Vault gives")
+        answer = self._put(write) if isinstance(write, Put) else self._deleted(write)
+        if isinstance(answer, Outcome):
+            return answer
+        if answer.kind in (Kind.REFUSED, Kind.DENIED):
+            return Outcome(write.id, Verdict.REFUSED, reason=answer.reason)
+        raise writing_error(answer, f"{self._session.where}: writing {write.id}")
+
+    def _put(self, put: Put) -> Outcome | Failure:
+        fields = fields_of(put.value, as_go_writes_it, _ROUNDED)
+        if isinstance(fields, str):
+            return Outcome(put.id, Verdict.REFUSED, reason=fields)
+        if put.expected is None:
+            return self._created(put, fields)
+        known = self._reader.known(put.id)
+        if isinstance(known, Failure):
+            return Failure(Kind.UNSENT, known.reason) if known.kind is Kind.UNANSWERED else known
+        if known.standing is not Standing.LIVE or known.version != int(put.expected):
+            where = f"at version {known.version}" if known.standing is Standing.LIVE else "gone"
+            return Outcome(put.id, Verdict.RACED, reason=f"it is {where}, not at version {put.expected}")
+        return self._sent(put, fields, known.version)
+
+    def _created(self, put: Put, fields: Fields) -> Outcome | Failure:
+        """At first as if it had never been; where it once was, over the version that was deleted."""
+        answer = self._sent(put, fields, 0)
+        if isinstance(answer, Failure) or answer.verdict is not Verdict.RACED:
+            return answer
+        known = self._reader.known(put.id)
+        if isinstance(known, Failure):
+            return Failure(Kind.UNSENT, known.reason) if known.kind is Kind.UNANSWERED else known
+        if known.standing is not Standing.DELETED:
+            return Outcome(put.id, Verdict.RACED, reason="it exists already")
+        return self._sent(put, fields, known.version)
+
+    def _sent(self, put: Put, fields: Fields, version: int) -> Outcome | Failure:
+        mount = self._session.mount
+        answer = self._session.ask(
+            lambda wire: KvV2(adapter=wire).create_or_update_secret(put.id, fields.tree, version, mount)
+        )
+        if isinstance(answer, Failure):
+            if answer.mismatch:
+                return Outcome(put.id, Verdict.RACED, reason="it is not at the expected version")
+            return answer
+        revision = answer.data.get("version")
+        if answer.status != 200 or revision is None:
+            return Failure(Kind.UNANSWERED, "the answer has no version: is it KV 2 that is mounted?")
+        return Outcome(put.id, Verdict.APPLIED, str(revision), replaced=put.expected)
+
+    def _deleted(self, delete: Delete) -> Outcome | Failure:
+        """Of the expected version and no other: what somebody wrote meanwhile stays, as if written after."""
+        mount, versions = self._session.mount, [int(delete.expected)]
+
+        def operation(wire: Wire) -> Any:
+            kv = KvV2(adapter=wire)
+            call = kv.destroy_secret_versions if self._destroys else kv.delete_secret_versions
+            return call(delete.id, versions, mount)
+
+        answer = self._session.ask(operation)
+        if isinstance(answer, Failure):
+            return answer
+        if answer.status == 404:
+            return Outcome(delete.id, Verdict.RACED, reason="it is gone")
+        return Outcome(delete.id, Verdict.APPLIED, replaced=delete.expected)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _features(options: VaultOptions) -> Features:
+    return Features(
+        guard=Guard.B,
+        ids=IDS,
+        values=Limits(
+            min_bytes=2, max_bytes=LARGEST, pattern=object_pattern(_NUMBER), pattern_reason=_ROUNDED
+        ),
+        text_values=True,
+        holds_secrets=True,
+        keeps_versions=options.deletes != "destroy",
+        ordered_listing=True,
+        values_in_listing=False,
+        ordered_revisions=True,
+        change_times=True,
+        history=True,
+        pins=True,
+        # An update is preceded by a look at the metadata.
+        prices=Prices(get=Price(), create=Price(), update=Price(2), delete=Price()),
+        concurrency=options.concurrency,
+    )

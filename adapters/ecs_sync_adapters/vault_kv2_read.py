@@ -1,0 +1,169 @@
+"""How secrets of KV 2 are looked at, read and followed through their versions. All of it only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from hvac.api.secrets_engines import KvV2
+
+from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync_adapters.vault_errors import reading_error
+from ecs_sync_adapters.vault_json import canonical
+from ecs_sync_adapters.vault_options import id_fault
+from ecs_sync_adapters.vault_session import Session
+from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
+
+
+class Standing(StrEnum):
+    """How a secret stands, by its current version."""
+
+    LIVE = "live"
+    DELETED = "deleted"
+    """Deleted, destroyed, or its time is over; its version number goes on."""
+    ABSENT = "absent"
+    """It has no version: there is nothing, or metadata only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the metadata of a secret tells. ``kept`` are the numbers of all versions, rising."""
+
+    standing: Standing
+    version: int = 0
+    changed: datetime | None = None
+    attributes: Attributes = ()
+    kept: tuple[int, ...] = ()
+
+
+_STRANGE = Failure(Kind.UNANSWERED, "the answer is not one of KV 2: check mount, url and proxies")
+
+
+class Kv2Reader:
+    """Reads at one mount."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def names(self, folder: str) -> Answer | Failure:
+        """The names in one folder: one call."""
+        mount = self._session.mount
+        return self._session.ask(lambda wire: KvV2(adapter=wire).list_secrets(folder, mount))
+
+    def known(self, id: ItemId) -> Known | Failure:
+        """What the metadata tells: one call."""
+        mount = self._session.mount
+        answer = self._session.ask(lambda wire: KvV2(adapter=wire).read_secret_metadata(id, mount))
+        if isinstance(answer, Failure):
+            return answer
+        if answer.status == 404:
+            return Known(Standing.ABSENT)
+        try:
+            return _known(answer)
+        except (KeyError, ValueError, TypeError, AttributeError):
+            return _STRANGE
+
+    def described(self, id: ItemId) -> Item | None:
+        """A secret without its value, in one call; None where it is deleted. Raises what a failure means."""
+        if problem := id_fault(id):
+            return _unreadable(id, f"its path cannot be used: {problem}")
+        known = self.known(id)
+        if isinstance(known, Failure):
+            return self._denied(id, known)
+        if known.standing is not Standing.LIVE:
+            return None
+        return Item(id, None, True, known.attributes, str(known.version), known.changed)
+
+    def read(self, id: ItemId, version: int | None) -> Item | None:
+        """A secret with its value, in one call: as it is, or as a version was. None where that is deleted."""
+        if problem := id_fault(id):
+            return _unreadable(id, f"its path cannot be used: {problem}")
+        mount = self._session.mount
+        answer = self._session.ask(
+            lambda wire: KvV2(adapter=wire).read_secret_version(
+                id, version, mount, raise_on_deleted_version=False
+            )
+        )
+        if isinstance(answer, Failure):
+            return self._denied(id, answer)
+        if answer.status == 404:
+            return None
+        found = _item(id, answer)
+        if isinstance(found, Failure):
+            raise reading_error(found, f"{self._session.where}: reading {id}")
+        return found
+
+    def versions(self, id: ItemId, after: Revision | None) -> Iterator[Page]:
+        """The versions after one, oldest first; without proof where not all of them are there any more."""
+        before = self._session.made
+        known = self.known(id)
+        if isinstance(known, Failure):
+            raise reading_error(known, f"{self._session.where}: reading the versions of {id}")
+        last = int(after or 0)
+        items = []
+        for number in known.kept:
+            if number > last:
+                item = self.read(id, number)
+                items.append(item or _unreadable(id, f"version {number} is deleted", str(number)))
+        reaches = bool(known.kept) and known.kept[0] <= last + 1 and known.kept[-1] >= last
+        whole = reaches or (not known.kept and after is None)
+        absent = () if known.kept else (id,)
+        calls = self._session.made - before
+        yield Page(tuple(items), absent, Proof() if whole else None, calls)
+
+    def _denied(self, id: ItemId, failure: Failure) -> Item:
+        """What is denied by itself is unreadable by itself. Raises what any other failure means."""
+        if failure.kind is Kind.DENIED:
+            return _unreadable(id, failure.reason)
+        raise reading_error(failure, f"{self._session.where}: reading {id}")
+
+
+def _unreadable(id: ItemId, reason: str, revision: Revision | None = None) -> Item:
+    return Item(id, None, secret=True, revision=revision, unreadable=reason)
+
+
+def _known(answer: Answer) -> Known:
+    """Raises KeyError, ValueError, TypeError or AttributeError for what is no metadata."""
+    told = answer.data
+    number = int(told["current_version"])
+    versions: Mapping[str, Any] = told["versions"]
+    kept = tuple(sorted(map(int, versions)))
+    if number == 0:
+        return Known(Standing.ABSENT, kept=kept)
+    current = versions[str(number)]
+    gone = current["destroyed"] or _is_over(current["deletion_time"], answer.now)
+    standing = Standing.DELETED if gone else Standing.LIVE
+    return Known(standing, number, _time(current["created_time"]), _attributes(told), kept)
+
+
+def _item(id: ItemId, answer: Answer) -> Item | Failure | None:
+    """The secret that an answer shows; None of a version whose data is gone."""
+    try:
+        told, tree = answer.data["metadata"], answer.data["data"]
+        revision, changed, shown = str(int(told["version"])), _time(told["created_time"]), _attributes(told)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return _STRANGE
+    if tree is None:
+        return None
+    try:
+        value = canonical(tree)
+    except ValueError:
+        return _unreadable(id, "its JSON is nested too deep, or holds what is no text", revision)
+    return Item(id, value, True, shown, revision, changed)
+
+
+def _is_over(deletion_time: str, now: datetime) -> bool:
+    """A time to come says that the version will be deleted (``delete_version_after``), not that it is."""
+    return deletion_time != "" and _time(deletion_time) <= now
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _attributes(told: Mapping[str, Any]) -> Attributes:
+    custom = told.get("custom_metadata") or {}
+    return attributes({f"metadata:{name}": str(text) for name, text in custom.items()})

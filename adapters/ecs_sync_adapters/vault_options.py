@@ -1,0 +1,173 @@
+"""What a Vault connection and a place at it are configured with. The same for both versions of KV."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from ecs_sync.adapter import ItemId, Limits, Rule, option
+
+AuthName = Literal["token", "token-file", "approle", "jwt", "kubernetes"]
+
+KUBERNETES_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+"""Where a cluster puts the token of a pod's service account."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultOptions:
+    """How to reach a Vault or OpenBao server, a mount of it, and as whom."""
+
+    url: str = option("The server, such as https://vault.example:8200")
+    mount: str = option("Where the secrets engine is mounted", default="secret")
+    namespace: str | None = option("The namespace, such as admin/team", default=None)
+    auth: AuthName = option(
+        "Where the token comes from: token, token-file (such as an agent's sink), approle, jwt, kubernetes;"
+        " never from elsewhere",
+        default="token",
+    )
+    auth_mount: str | None = option(
+        "Where the auth method is mounted; default approle, jwt or kubernetes", default=None
+    )
+    role: str | None = option("The role for jwt and kubernetes", default=None)
+    role_id: str | None = option("The role id for approle", default=None)
+    token_file: Path | None = option("The file with the token for token-file", default=None)
+    jwt_file: Path | None = option(
+        "The file with the JWT for jwt and kubernetes; kubernetes finds that of its pod", default=None
+    )
+    deletes: Literal["soft", "destroy"] | None = option(
+        "KV 2 only. soft (the default): a deleted version can be undeleted. destroy: its data is gone",
+        default=None,
+    )
+    ca_file: Path | None = option("The certificate authority of the server's certificate", default=None)
+    connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
+    read_timeout: float = option("Seconds to wait for an answer", default=20.0)
+    concurrency: int = option("Calls in flight at once", default=8)
+    token: str | None = option("The token for token", default=None, secret=True)
+    secret_id: str | None = option("The secret id for approle", default=None, secret=True)
+
+
+_AUTH_FIELDS = ("auth_mount", "role", "role_id", "token_file", "jwt_file", "token", "secret_id")
+_NEEDED: dict[AuthName, set[str]] = {
+    "token": {"token"},
+    "token-file": {"token_file"},
+    "approle": {"role_id"},
+    "jwt": {"role", "jwt_file"},
+    "kubernetes": {"role"},
+}
+_USABLE: dict[AuthName, set[str]] = {
+    "token": set(),
+    "token-file": set(),
+    "approle": {"auth_mount", "secret_id"},
+    "jwt": {"auth_mount"},
+    "kubernetes": {"auth_mount", "jwt_file"},
+}
+
+
+def problems(options: VaultOptions) -> list[str]:
+    """All that is wrong with a connection, each in one sentence without a secret."""
+    found = [*_wrong_address(options)]
+    given = {name for name in _AUTH_FIELDS if getattr(options, name) is not None}
+    needed = _NEEDED[options.auth]
+    found += [f"auth {options.auth!r} needs {name}" for name in sorted(needed - given)]
+    unused = given - needed - _USABLE[options.auth]
+    found += [f"auth {options.auth!r} does not use {name}" for name in sorted(unused)]
+    for name in ("token", "secret_id", "role_id"):
+        text = getattr(options, name)
+        if text is not None and not re.fullmatch(r"[\x21-\x7e]+", text):
+            found.append(f"{name} is empty, or holds a space, a line break or other than ASCII letters")
+    for name in ("connect_timeout", "read_timeout", "concurrency"):
+        if not (math.isfinite(getattr(options, name)) and getattr(options, name) > 0):
+            found.append(f"{name} must be more than 0")
+    return found
+
+
+def _wrong_address(options: VaultOptions) -> list[str]:
+    parts = urlsplit(options.url)
+    found = []
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        found.append("url is not written like https://vault.example:8200")
+    if parts.username is not None or parts.password is not None:
+        found.append("url holds a user name; a token belongs into the option 'token'")
+    for name in ("mount", "namespace", "auth_mount"):
+        path = getattr(options, name)
+        if path is not None and (not path or path.startswith("/") or path.endswith("/") or _fault(path)):
+            found.append(f"{name} {path!r} is not written like 'kv' or 'team/kv', without '/' at its ends")
+    if options.namespace is not None and not options.namespace.isascii():
+        found.append("namespace holds other than ASCII letters")
+    return found
+
+
+def _fault(path: str) -> str:
+    return next((rule.reason for rule in _RULES if re.search(rule.forbidden, path)), "")
+
+
+_RULES = (
+    Rule(r"^/", "it begins with '/', which clients of Vault strip"),
+    Rule(r"//", "it has an empty segment: clients of Vault collapse '//'"),
+    Rule(r"(^|/)\.{1,2}(/|$)", "it has a '.' or '..' segment: clients and servers rewrite such paths"),
+    Rule(
+        r"[\x00-\x1f\x7f-\xa0\xad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff]",
+        "it holds a character that cannot be printed, which Vault refuses in paths",
+    ),
+)
+IDS = Limits(
+    min_bytes=1,
+    rules=(*_RULES, Rule(r"/$", "it ends in '/', which is how Vault marks a folder")),
+)
+"""What the path of a secret below its mount may be."""
+
+
+def id_fault(id: ItemId) -> str:
+    """Why this is no path of a secret; empty where it is one."""
+    if not id:
+        return "it is empty"
+    return next((rule.reason for rule in IDS.rules if re.search(rule.forbidden, id)), "")
+
+
+def folder_fault(path: str) -> str:
+    """Why no folder of this path can be asked for; empty where it can. The mount itself is empty text."""
+    return _fault(path)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPlace:
+    """A folder below the mount, which ends in ``/``, or one secret. ``/`` alone is the whole mount."""
+
+    path: str = option("A folder such as acme/prod/, or one secret such as acme/prod/payments")
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("the place is empty; write '/' if the whole mount is meant")
+        if self.path == "/":
+            return
+        if self.path.startswith("/"):
+            raise ValueError(f"a path below a mount has no leading '/'; write {self.path.lstrip('/')!r}")
+        if problem := _fault(self.path):
+            raise ValueError(f"the place {self.path!r} cannot be used: {problem}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The place of its path. Raises ValueError."""
+        return cls(text)
+
+    @property
+    def single_item(self) -> ItemId | None:
+        """The id of the one secret; None of a folder."""
+        return None if self.path.endswith("/") else self.path
+
+    @property
+    def root(self) -> str:
+        return "" if self.path == "/" else self.path
+
+    def overlaps(self, other: Self) -> bool:
+        for one, another in ((self, other), (other, self)):
+            if one.single_item is None and another.root.startswith(one.root):
+                return True
+        return self.path == other.path
+
+    def __str__(self) -> str:
+        return self.path

@@ -1,0 +1,107 @@
+"""A connection to Vault in use: every call with a token that is good, its answer checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from ecs_sync.adapter import ItemId
+from ecs_sync.errors import ConfigError
+from ecs_sync_adapters.vault_errors import checked, failure_of, reading_error
+from ecs_sync_adapters.vault_login import Identity
+from ecs_sync_adapters.vault_options import VaultOptions, folder_fault, problems
+from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Line, Target, Wire
+
+
+class Session:
+    """One server, one mount, one identity; shared by all threads. Connects to nothing before it is asked."""
+
+    def __init__(self, adapter: str, options: VaultOptions) -> None:
+        """Raises ConfigError with all that is wrong with the options."""
+        if wrong := problems(options):
+            raise ConfigError(f"{adapter}: " + "; ".join(wrong))
+        ca_file = None if options.ca_file is None else str(options.ca_file)
+        times = (options.connect_timeout, options.read_timeout)
+        self._line = Line(Target(options.url, options.namespace, ca_file, *times, options.concurrency))
+        self._identity = Identity(options, self._line)
+        self.mount = options.mount
+        self.where = f"Vault at {options.url}, mount {options.mount}"
+
+    @property
+    def made(self) -> int:
+        """Calls made so far in this thread, those for tokens included."""
+        return self._line.made
+
+    def ask(self, operation: Callable[[Wire], Any]) -> Answer | Failure:
+        """The checked answer of one call: status 200 or 204, or 404 for what is not there.
+
+        A call that is denied because its token is dead is made again with a new one: nothing was applied.
+        """
+        bearer = self._identity.current()
+        if isinstance(bearer, Failure):
+            return bearer
+        answer: Answer | Failure = operation(Wire(self._line, bearer.token))
+        if isinstance(answer, Answer) and answer.status == 403:
+            fresh = self._identity.after_denial(bearer)
+            if isinstance(fresh, Failure):
+                return fresh
+            if fresh is not None:
+                answer = operation(Wire(self._line, fresh.token))
+        return checked(answer)
+
+    def mounted(self) -> Answer | Failure:
+        """What is mounted there; any token that may do anything below the mount may know."""
+        return self.ask(lambda wire: wire.get(f"/v1/sys/internal/ui/mounts/{quote(self.mount)}"))
+
+    def close(self) -> None:
+        """Closes the connections. They are opened again when they are needed again."""
+        self._line.close()
+
+
+Lister = Callable[[str], "Answer | Failure"]
+
+
+def walk(session: Session, lister: Lister, root: str) -> Iterator[ItemId]:
+    """The names of all secrets below a folder, in the byte order of their ids; a call for each folder.
+
+    A folder that cannot be asked for, such as one named ``..``, comes as one name ending in ``/``.
+    Raises what a failed call means. An empty root is an empty text, as is its folder.
+    """
+    waiting: list[list[str]] = [_names(session, lister, root)]
+    while waiting:
+        if not waiting[-1]:
+            waiting.pop()
+            continue
+        path = waiting[-1].pop()
+        if path.endswith("/") and not folder_fault(path):
+            waiting.append(_names(session, lister, path))
+        else:
+            yield path
+
+
+def _names(session: Session, lister: Lister, folder: str) -> list[str]:
+    """The full paths in one folder, last first."""
+    answer = lister(folder)
+    keys = answer.data.get("keys") if isinstance(answer, Answer) and answer.status == 200 else []
+    if isinstance(answer, Answer) and not isinstance(keys, list):
+        answer = Failure(Kind.UNANSWERED, "the answer is no list of names")
+    if isinstance(answer, Failure):
+        raise reading_error(answer, f"{session.where}: listing {folder or '/'}")
+    return sorted(
+        (folder + str(key) for key in keys or ()), key=lambda name: name.encode("utf-8"), reverse=True
+    )
+
+
+def not_kv(answer: Answer | Failure, version: str) -> Failure | None:
+    """Why what is mounted is no KV of this version; None where it is."""
+    if isinstance(answer, Failure):
+        return answer
+    if answer.status != 200:
+        return failure_of(answer)
+    options = answer.data.get("options") or {}
+    found = str(options.get("version", "1")) if answer.data.get("type") in ("kv", "generic") else ""
+    if found == version:
+        return None
+    is_now = f"KV {found}: use adapter vault-kv{found}" if found else "no KV secrets engine"
+    return Failure(Kind.REFUSED, f"what is mounted there is {is_now}")

@@ -1,0 +1,227 @@
+"""The transport under hvac's API classes: their paths and bodies, our own connection and answers.
+
+`hvac.Client` reads ``VAULT_ADDR``, ``VAULT_TOKEN``, ``~/.vault-token``, the client certificate and the
+certificate authorities of the environment; its session reads proxies and ``~/.netrc``. It follows a
+redirect with token and body to whatever host the answer names, makes floats of numbers, and its
+exceptions hold the answer's body. So the client is not used: hvac's classes for the parts of the API
+stand on `Wire`, which gives an `Answer` for every status and a `Failure` where there is none. Nothing
+is raised on the way, so no exception drags a request along.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from hvac.adapters import RawAdapter
+from requests.adapters import HTTPAdapter
+
+from ecs_sync_adapters.vault_json import decoded, encoded
+
+
+class Kind(StrEnum):
+    """What a failure means for what was asked."""
+
+    REFUSED = "refused"
+    """Answered: this request will not be taken as it is. Nothing was applied."""
+    DENIED = "denied"
+    """Answered: this token may not do this here. Nothing was applied; another path may be allowed."""
+    IDENTITY = "identity"
+    """There is no usable token. Nothing was applied, and nothing else will be."""
+    THROTTLED = "throttled"
+    """Answered: slow down. Nothing was applied."""
+    UNSENT = "unsent"
+    """It never left, or came to a server that cannot do anything now. Nothing was applied."""
+    UNANSWERED = "unanswered"
+    """Sent, and no answer that tells what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed call. ``reason`` is a sentence fit for people and never holds a value."""
+
+    kind: Kind
+    reason: str
+    retry_after: float | None = None
+    mismatch: bool = False
+    """The current version is not the one that a conditional write named."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """What the server said. ``document`` is empty where it was no JSON object."""
+
+    status: int
+    document: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    @property
+    def data(self) -> Any:
+        """The ``data`` of the answer, an empty map where there is none."""
+        return self.document.get("data") or {}
+
+    @property
+    def errors(self) -> str:
+        """All that the server says is wrong, as one text: matched, and never shown."""
+        errors = self.document.get("errors")
+        return "; ".join(map(str, errors)) if isinstance(errors, list) else ""
+
+    @property
+    def of_vault(self) -> bool:
+        """Has it the shape of Vault's answers? A proxy's 404 must not pass for an absent secret."""
+        return "errors" in self.document or "data" in self.document
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait; None for a date, and for what is no sensible number."""
+        text = self.headers.get("Retry-After", "").strip()
+        return float(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+    @property
+    def now(self) -> datetime:
+        """The server's time of the answer: its own clock tells what is over, and not ours.
+
+        The header counts whole seconds, so this is the end of that second: what was deleted in it is over.
+        """
+        try:
+            return parsedate_to_datetime(self.headers["Date"]).astimezone(UTC) + timedelta(seconds=1)
+        except (KeyError, ValueError, TypeError):
+            return datetime.now(UTC)
+
+    @property
+    def leads_to(self) -> str:
+        """The host that a redirect names, without what may stand before or behind it."""
+        parts = urlsplit(self.headers.get("Location", ""))
+        return parts.netloc.rpartition("@")[2] or "elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the server is. Times are in seconds."""
+
+    url: str
+    namespace: str | None
+    ca_file: str | None
+    connect_timeout: float
+    read_timeout: float
+    connections: int
+
+
+@dataclass(slots=True)
+class Tally(threading.local):
+    """Calls made in this thread."""
+
+    made: int = 0
+
+
+class Wire(RawAdapter):
+    """The adapter, in hvac's sense, of one call with one token, or none. Cheap to make."""
+
+    def __init__(self, line: Line, token: str | None) -> None:
+        self._line = line
+        super().__init__(
+            base_uri=line.target.url.rstrip("/"), token=token, session=line.session, allow_redirects=False
+        )
+
+    def __repr__(self) -> str:
+        return "<wire>"
+
+    def request(
+        self, method: str, url: str, headers: Any = None, raise_exception: bool = True, **given: Any
+    ) -> Any:
+        """An `Answer` or a `Failure`. ``url`` is the quoted path; ``json`` a tree of `vault_json`."""
+        del headers, raise_exception
+        return self._line.send(method, self.base_uri + url, self.token, given)
+
+
+@dataclass(slots=True)
+class Line:
+    """A pool of connections to one server, shared by all threads."""
+
+    target: Target
+    session: requests.Session = field(init=False, repr=False)
+    _tally: Tally = field(init=False, default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = self.target.ca_file or True
+        for scheme in ("http://", "https://"):
+            pool = HTTPAdapter(pool_maxsize=self.target.connections, max_retries=0, pool_block=False)
+            self.session.mount(scheme, pool)
+
+    @property
+    def made(self) -> int:
+        """Calls made so far in this thread."""
+        return self._tally.made
+
+    def send(self, method: str, url: str, token: str | None, given: Mapping[str, Any]) -> Answer | Failure:
+        headers = {"X-Vault-Request": "true", "Content-Type": "application/json"}
+        if token is not None:
+            headers["X-Vault-Token"] = token
+        if self.target.namespace is not None:
+            headers["X-Vault-Namespace"] = self.target.namespace
+        body = encoded(given["json"]).encode("utf-8") if "json" in given else None
+        self._tally.made += 1
+        try:
+            response = self.session.request(
+                method.upper(),
+                url,
+                params=given.get("params"),
+                data=body,
+                headers=headers,
+                timeout=(self.target.connect_timeout, self.target.read_timeout),
+                allow_redirects=False,
+            )
+            return Answer(response.status_code, _document(response), response.headers)
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
+            return Failure(Kind.REFUSED, "the request cannot be made of this path and token")
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            return _broken(error)
+
+    def close(self) -> None:
+        self.session.close()
+
+
+def _document(response: requests.Response) -> Mapping[str, Any]:
+    try:
+        tree = decoded(response.content.decode("utf-8"))
+    except ValueError:
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def _broken(error: Exception) -> Failure:
+    """A failure by whether the request can have arrived."""
+    causes = tuple(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Failure(
+            Kind.UNSENT, "the server's certificate is not trusted: check ca_file and the name in url"
+        )
+    if isinstance(error, requests.ConnectTimeout) or any(
+        isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes
+    ):
+        return Failure(Kind.UNSENT, "the server is not reachable: check url")
+    return Failure(Kind.UNANSWERED, f"no usable answer ({type(error).__name__})")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error with all that urllib3 and requests wrapped in it."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and not any(one is other for other in seen):
+            seen.append(one)
+            yield one
+            waiting += [*one.args, getattr(one, "reason", None), one.__cause__]
