@@ -53,18 +53,22 @@ _MAX_NAME_WITH_ARN = 1011
 class SsmOptions:
     """How to reach a Parameter Store."""
 
-    region: str = option("The AWS region, such as eu-west-1")
+    region: str = option("The AWS region, such as eu-west-1", where=True)
     credential: CredentialName = option(
         "Where the credential comes from: default (AWS's own chain), profile, explicit, assume-role, "
         "web-identity; never from elsewhere",
         default="default",
     )
-    profile: str | None = option("The profile of ~/.aws/config for profile and assume-role", default=None)
-    role_arn: str | None = option("The role for assume-role and web-identity", default=None)
+    profile: str | None = option(
+        "The profile of ~/.aws/config for profile and assume-role", default=None, where=True
+    )
+    role_arn: str | None = option("The role for assume-role and web-identity", default=None, where=True)
     external_id: str | None = option("The external id that the role asks for", default=None)
     session_name: str = option("The name of the role's session in CloudTrail", default="ecs-sync")
     token_file: Path | None = option("The token file for web-identity", default=None)
-    endpoint: str | None = option("Another address of SSM, such as that of a VPC endpoint", default=None)
+    endpoint: str | None = option(
+        "Another address of SSM, such as that of a VPC endpoint", default=None, where=True
+    )
     sts_endpoint: str | None = option("Another address of STS", default=None)
     tier: Tier = option(
         "The tier of new parameters. An existing one keeps its own, unless a value over 4 KiB needs more",

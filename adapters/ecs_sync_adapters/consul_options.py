@@ -21,8 +21,8 @@ BATCH_BYTES = 380_000
 class ConsulOptions:
     """How to reach an agent, and with what."""
 
-    url: str = option("the agent, such as http://127.0.0.1:8500", default="http://127.0.0.1:8500")
-    datacenter: str | None = option("another datacenter than the agent's own", default=None)
+    url: str = option("the agent, such as http://127.0.0.1:8500", default="http://127.0.0.1:8500", where=True)
+    datacenter: str | None = option("another datacenter than the agent's own", default=None, where=True)
     consistency: Literal["consistent", "default"] = option(
         "'consistent' has every read confirmed by the leader's peers; 'default' spares that round trip,"
         " and may for a moment read from a leader that was voted out",

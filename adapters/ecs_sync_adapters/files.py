@@ -50,7 +50,7 @@ _DANGLING = "it is a link to nothing; mend or remove it"
 class FilesOptions:
     """A folder of files."""
 
-    root: Path = option("The folder that all places of this connection lie in.")
+    root: Path = option("The folder that all places of this connection lie in.", where=True)
     max_bytes: int = option("The largest file that is read or written, in bytes.", default=16 * 1024 * 1024)
     secrets: bool = option(
         "The files hold secrets: every value is treated as one, and new files are readable by their"

@@ -43,7 +43,9 @@ _Class = Literal["A", "B", "C", "D"]
 class MemoryOptions:
     """Which store, and what kind of provider it shall be."""
 
-    name: str = option("The store's name; connections of one name share one store", default="default")
+    name: str = option(
+        "The store's name; connections of one name share one store", default="default", where=True
+    )
     guard: _Class = option("The class of protection", default="A")
     batch: int = option("Writes that one call takes", default=1)
     delete_batch: int | None = option("Deletes that one call takes, where more than batch", default=None)

@@ -192,6 +192,7 @@ class Field:
     help: str
     secret: bool
     annotation: Any
+    where: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -213,6 +214,7 @@ def _field(field: dataclasses.Field[Any], annotation: Any) -> Field:
         help=field.metadata.get("help", ""),
         secret=field.metadata.get("secret", False),
         annotation=annotation,
+        where=field.metadata.get("where", False),
     )
 
 

@@ -95,6 +95,14 @@ class LabelOptions:
     connection_string: str | None = option("For explicit", default=None, secret=True)
 
 
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    url: str | None = option("The address", default=None, where=True)
+    mount: str | None = option("Where the engine is mounted", default=None, where=True)
+    role: str | None = option("Who asks", default=None)
+    token: str | None = option("The token", default=None, secret=True)
+
+
 def _adapter(options_type: type, place_type: type) -> type:
     @dataclass(frozen=True, slots=True)
     class Adapter:
@@ -125,6 +133,7 @@ def _adapter(options_type: type, place_type: type) -> type:
 TreeAdapter = _adapter(TreeOptions, TreePlace)
 FilesAdapter = _adapter(FilesOptions, FilePlace)
 RegionAdapter = _adapter(RegionOptions, TreePlace)
+MountAdapter = _adapter(MountOptions, TreePlace)
 LabelAdapter = _adapter(LabelOptions, TreePlace)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,20 +39,37 @@ def check_overlaps(placed: Sequence[Placed], usable: Mapping[str, ConnectionConf
                 found.add(second.node.map["place"].at, message)
 
 
-def _endpoint(connection: ConnectionConfig) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What says where a connection leads: the adapter and its free texts and paths.
+def _endpoint(connection: ConnectionConfig) -> tuple[object, ...]:
+    """What says where a connection leads: its adapter, and the options that are declared to say it.
 
-    Numbers, switches and closed choices say how to speak with it; credentials are left out too, so
-    that two of them at one address are taken for one place rather than for two.
+    Credentials are left out, so that two of them at one address are taken for one place rather than
+    for two; only where nothing in the clear says where it leads, the sources of the secrets do.
     """
-    free = [field for field in describe(connection.options_type) if not field.secret and _is_free(field)]
-    given = {field.name: connection.settings.get(field.name, field.default) for field in free}
-    return connection.adapter, tuple((name, str(value)) for name, value in given.items())
+    fields = [field for field in describe(connection.options_type) if not field.secret]
+    leading = [field for field in fields if field.where] or [field for field in fields if _is_free(field)]
+    given = {field.name: connection.settings.get(field.name, field.default) for field in leading}
+    plain = tuple((name, _spelled(value)) for name, value in given.items() if value is not None)
+    sources = tuple(sorted((name, str(source)) for name, source in connection.secrets.items()))
+    return (connection.adapter, plain) if plain else (connection.adapter, sources)
 
 
 def _is_free(field: Field) -> bool:
+    """Is this a free text or a path, rather than a number, a switch or a closed choice?"""
     parts = typing.get_args(field.annotation) or (field.annotation,)
     return str in parts or Path in parts
+
+
+def _spelled(value: object) -> str:
+    """One spelling of what leads to one place: of URLs, and of paths."""
+    if isinstance(value, Path):
+        return os.path.normpath(value)
+    text = str(value)
+    scheme, found, rest = text.partition("://")
+    if not found:
+        return text
+    host, slash, path = rest.partition("/")
+    port = {"http": ":80", "https": ":443"}.get(scheme.lower(), ":")
+    return f"{scheme.lower()}://{host.lower().removesuffix(port)}{slash}{path}".rstrip("/")
 
 
 def _links(placed: Sequence[Placed]) -> Iterator[tuple[JobConfig, LinkConfig, Node]]:
