@@ -81,6 +81,8 @@ class Store:
     """Access keys: id to secret in base64."""
     tokens: Mapping[str, Access] = field(default_factory=dict)
     """Bearer tokens and what their principals may do."""
+    page: int = PAGE
+    """Settings on a page: fewer than the service's hundred make many pages of few settings."""
 
     def respond(self, request: Request) -> Reply:
         try:
@@ -143,8 +145,8 @@ class Store:
         )
         left = after(found, request.query.get("after"))
         # A full page always has a next one, which may be empty.
-        token = cursor(left[PAGE - 1]) if len(left) >= PAGE else None
-        return _page(request, left[:PAGE], token)
+        token = cursor(left[self.page - 1]) if len(left) >= self.page else None
+        return _page(request, left[: self.page], token)
 
     def _revisions(self, request: Request) -> Reply:
         if request.method not in ("GET", "HEAD"):
@@ -154,8 +156,8 @@ class Store:
             query.get("key", ""), query.get("label", "").replace("\0", "\\0"), _since(request)
         )
         start = int(query.get("after", "0"))
-        page = found[start : start + PAGE]
-        token = str(start + PAGE) if start + PAGE < len(found) else None
+        page = found[start : start + self.page]
+        token = str(start + self.page) if start + self.page < len(found) else None
         return _page(request, page, token)
 
     def _authorized(self, request: Request) -> Access:
@@ -205,10 +207,12 @@ class AzureAppConfigServer:
         *,
         tokens: Mapping[str, Access] | None = None,
         same_write: Literal["keeps", "moves"] = "keeps",
+        page: int = PAGE,
         port: int = 0,
     ) -> None:
         self.settings = Settings(same_write)
-        self.faults = HttpServer(Store(self.settings, tokens=tokens or {}).respond, port=port)
+        store = Store(self.settings, tokens=tokens or {}, page=page)
+        self.faults = HttpServer(store.respond, port=port)
         self.url = self.faults.url
         self.connection_string = f"Endpoint={self.url};Id={_KEY_ID};Secret={_KEY}"
 

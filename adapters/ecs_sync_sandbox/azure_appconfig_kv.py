@@ -11,6 +11,7 @@ import json
 import re
 import threading
 import uuid
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -97,6 +98,7 @@ class Settings:
         self._state = _State()
         self._before: _State | None = None
         self._same_write = same_write
+        self._last: tuple[object, list[Setting]] | None = None
         self._lock = threading.RLock()
 
     def lag(self) -> None:
@@ -164,9 +166,13 @@ class Settings:
     def listed(self, keys: str, labels: str, tags: Sequence[str], since: int) -> list[Setting]:
         """What the filters select, in the order of keys and then labels (A8)."""
         with self._lock:
-            everything = list(self._view(since).settings.values())
-        selected = selector(keys, labels, tags)
-        return sorted((s for s in everything if selected(s)), key=_ordinal)
+            view = self._view(since)
+            asked = (keys, labels, tuple(tags), id(view), view.changes)
+            if self._last is None or self._last[0] != asked:
+                selected = selector(keys, labels, tags)
+                found = sorted((s for s in view.settings.values() if selected(s)), key=_ordinal)
+                self._last = (asked, found)
+            return self._last[1]
 
     def revised(self, keys: str, labels: str, since: int) -> list[Setting]:
         """The revisions that the filters select, youngest first (A12)."""
@@ -218,7 +224,7 @@ def after(settings: list[Setting], token: str | None) -> list[Setting]:
         key, label = json.loads(token)
     except ValueError:
         raise Answer(400, "invalid-argument", "Invalid continuation token.") from None
-    return [s for s in settings if _ordinal(s) > _ordinal(Setting(key, label, None))]
+    return settings[bisect_right(settings, _ordinal(Setting(key, label, None)), key=_ordinal) :]
 
 
 def selector(keys: str, labels: str, tags: Sequence[str]) -> Callable[[Setting], bool]:
