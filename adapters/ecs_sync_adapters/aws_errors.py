@@ -46,6 +46,8 @@ class Failure:
     retry_after: float | None = None
     missing_type: bool = False
     """SSM asked for the type of a new parameter: what was to be updated is not there."""
+    invalid: tuple[str, ...] = ()
+    """The constraints that AppConfig's validator found broken, each with its location in the schema."""
 
 
 def ask(operation: Callable[..., Any], field: str, **request: Any) -> Any | Failure:
@@ -121,7 +123,17 @@ def _answered(error: sdk.ClientError, operation: str) -> Failure:
         return Failure(Kind.DENIED, code, f"{code}: {' '.join(text.split())[:400]}")
     reason = _REFUSED.get(code, f"AWS refused the request ({code or status})")
     missing = code == "ValidationException" and "type is required" in text
-    return Failure(Kind.REFUSED, code, reason, missing_type=missing)
+    return Failure(Kind.REFUSED, code, reason, missing_type=missing, invalid=_broken(answer))
+
+
+def _broken(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """Constraint and location of each; never ``Reason`` and ``Value``, which quote the document."""
+    details = answer.get("Details")
+    told = details.get("InvalidConfiguration") if isinstance(details, Mapping) else None
+    return tuple(
+        f"{each.get('Constraint') or 'a constraint'} at {each.get('Location') or 'its root'}"
+        for each in told or ()
+    )
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

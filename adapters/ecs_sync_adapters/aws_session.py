@@ -35,6 +35,7 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import FileWebIdentityTokenLoader
 
+Service = Literal["ssm", "appconfig"]
 CredentialName = Literal["default", "profile", "explicit", "assume-role", "web-identity"]
 
 _unlogged: ContextVar[bool] = ContextVar("aws_unlogged", default=False)
@@ -106,7 +107,7 @@ class Endpoint:
         return Config(**settings)
 
 
-def build_client(service: Literal["ssm"], credential: Credential, endpoint: Endpoint) -> Any:
+def build_client(service: Service, credential: Credential, endpoint: Endpoint) -> Any:
     """A client, safe to share between threads. Raises botocore's errors for a profile that is not there."""
     with unlogged():
         session = _session(credential, endpoint)

@@ -1,0 +1,104 @@
+"""One errand at AppConfig: its calls, counted, and what goes wrong in them in AppConfig's own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ecs_sync.errors import AdapterError, Rejected, Unavailable
+from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error, writing_error
+
+_PAGE = 50
+
+MISSING = "ResourceNotFoundException"
+CONFLICT = "ConflictException"
+
+
+class Gone(Rejected):
+    """What the path of a call names is not there, or no longer."""
+
+
+@dataclass(slots=True)
+class Line:
+    """A client for one errand, which is one thread's. ``calls`` counts what was asked of AWS so far."""
+
+    client: Any
+    calls: int = 0
+
+    def ask(self, operation: str, field: str, **request: Any) -> Any | Failure:
+        """The answer of one call, which has ``field``, or its failure. ``Content`` in it is bytes."""
+        self.calls += 1
+        send = getattr(self.client, operation)
+
+        def sent(**given: Any) -> Any:
+            answer = send(**given)
+            if "Content" in answer:
+                # The body comes in a stream of its own, which can break off as the answer itself can.
+                answer["Content"] = answer["Content"].read()
+            return answer
+
+        sent.__name__ = operation
+        return ask(sent, field, **request)
+
+    def read(self, operation: str, field: str, doing: str, **request: Any) -> Any:
+        """The answer of one call that changes nothing. Raises what became of it instead."""
+        answer = self.ask(operation, field, **request)
+        if isinstance(answer, Failure):
+            raise error_of(answer, doing)
+        return answer
+
+    def pages(self, operation: str, doing: str, **request: Any) -> Iterator[list[Any]]:
+        """The items of a listing, fifty a call. Raises where it breaks off, or where it has no end."""
+        given: set[str] = set()
+        while True:
+            answer = self.read(operation, "Items", doing, MaxResults=_PAGE, **request)
+            yield answer["Items"]
+            token = answer.get("NextToken")
+            if not token:
+                return
+            if token in given:
+                raise Unavailable(f"{doing}: AppConfig gave a page token twice, so its pages have no end")
+            given.add(token)
+            request["NextToken"] = token
+
+
+def error_of(failure: Failure, doing: str) -> AdapterError:
+    """The exception for a failed call that changes nothing at the item, whatever else it may have made."""
+    if failure.kind is Kind.REFUSED:
+        kind = Gone if failure.code == MISSING else Rejected
+        return kind(f"{doing}: {reason_of(failure)}")
+    return reading_error(failure, doing)
+
+
+def lost(failure: Failure, doing: str) -> AdapterError:
+    """The exception for a failed call that may have changed the item."""
+    return writing_error(failure, doing)
+
+
+def reason_of(failure: Failure) -> str:
+    """Why AppConfig refuses, in a sentence that quotes nothing of the document."""
+    if failure.kind is not Kind.REFUSED:
+        return failure.reason
+    text = _REFUSED.get(failure.code, failure.reason)
+    if failure.invalid:
+        return f"the profile's validator does not take the document: {'; '.join(failure.invalid)}"
+    return text
+
+
+_REFUSED = {
+    "BadRequestException": (
+        "AppConfig does not take the request: look at the profile's validators, the content type and the "
+        "strategy"
+    ),
+    "ParamValidation": (
+        "AppConfig does not take the request: look at names, content type and strategy, and that the "
+        "document is not empty"
+    ),
+    CONFLICT: "something else moved there at the same time",
+    "PayloadTooLargeException": "the document is larger than the hosted store takes: raise its quota",
+    MISSING: "it is not there: check application, environment, profile and strategy",
+    "ServiceQuotaExceededException": (
+        "the quota is used up. Of the hosted store, delete versions that are deployed nowhere, or raise it"
+    ),
+}
