@@ -74,10 +74,13 @@ class Version:
         return cls(int(match[1]), int(match[2])) if match else None
 
     @classmethod
-    def answered(cls, version: Any) -> Version:
+    def answered(cls, version: Any) -> Version | Failure:
         told = types.SecretVersion.pb(version)
+        number = told.name.rpartition("/")[2]
+        if not re.fullmatch("[1-9][0-9]{0,8}", number):
+            return Failure(Kind.UNANSWERED, "the answer names no version: check the endpoint")
         micros = told.create_time.seconds * 1_000_000 + told.create_time.nanos // 1000
-        return cls(int(told.name.rpartition("/")[2]), micros, _unusable(told))
+        return cls(int(number), micros, _unusable(told))
 
 
 def listed(wire: Wire, parent: Parent, root: str) -> Iterator[Page]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from urllib.parse import quote
 
 import google.auth
 import grpc
@@ -114,7 +115,7 @@ class Wire:
         if isinstance(signed, Failure):
             return signed
         field = "parent" if hasattr(request, "parent") else "name"
-        routed = ("x-goog-request-params", f"{field}={getattr(request, field)}")
+        routed = ("x-goog-request-params", f"{field}={quote(getattr(request, field), safe='/')}")
         try:
             return self._calls[method](request, timeout=self._timeout, metadata=(routed, *signed))
         except grpc.RpcError as error:
@@ -140,6 +141,7 @@ def _channel(endpoint: Endpoint) -> grpc.Channel:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),
         ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.primary_user_agent", "ecs-sync"),
     )
     if endpoint.plaintext:
         return grpc.insecure_channel(endpoint.address, (*options, ("grpc.enable_http_proxy", 0)))
@@ -173,14 +175,11 @@ class _Bearer:
 
     def metadata(self) -> _Metadata | Failure:
         headers: dict[str, str] = {}
-        with self._lock, _silence():
+        with self._lock:
             try:
-                request = partial(Request(), timeout=self._timeout)
-                if self._credentials is None:
-                    self._credentials = _credentials(self._from, request)
-                if self._spent or not self._credentials.valid:
-                    self._credentials.refresh(request)
-                    self._spent = False
+                if self._credentials is None or self._spent or not self._credentials.valid:
+                    with _silence():
+                        self._fetch(partial(Request(), timeout=self._timeout))
                 # Not `before_request`, which asks Google for more in a thread of its own.
                 self._credentials.apply(headers)
             except sdk.TransportError:
@@ -192,6 +191,13 @@ class _Bearer:
     def forget(self) -> None:
         with self._lock:
             self._spent = True
+
+    def _fetch(self, request: Any) -> None:
+        if self._credentials is None:
+            self._credentials = _credentials(self._from, request)
+        if self._spent or not self._credentials.valid:
+            self._credentials.refresh(request)
+            self._spent = False
 
 
 _NO_CREDENTIAL = (

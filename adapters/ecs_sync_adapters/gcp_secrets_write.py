@@ -15,7 +15,7 @@ import google_crc32c
 from google.cloud.secretmanager_v1 import types
 
 from ecs_sync.adapter import Delete, Outcome, Put, Verdict, Write
-from ecs_sync.errors import Unacknowledged, Unavailable
+from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error, writing_error
 from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, asked
 from ecs_sync_adapters.gcp_secrets_session import Wire
@@ -117,10 +117,9 @@ def _add(wire: Wire, parent: Parent, put: Put, expected: int) -> Outcome:
         if answer.kind is Kind.MISSING:
             raise Unavailable(f"adding the first version to {put.id}: the new secret is not there yet")
         return _ended(put, answer, f"adding a version to {put.id}")
-    try:
-        added = Version.answered(answer)
-    except ValueError:
-        raise Unacknowledged(f"adding a version to {put.id}: the answer names no version") from None
+    added = Version.answered(answer)
+    if isinstance(added, Failure):
+        raise writing_error(added, f"adding a version to {put.id}")
     replaced = put.expected
     if added.number != expected + 1:
         before = asked(wire, parent, put.id, added.number - 1) if added.number > 1 else None

@@ -52,6 +52,7 @@ from google.rpc.status_pb2 import Status
 from ecs_sync_sandbox.gcp_secrets_store import Refused, Secrets
 
 SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
+NUMBER = "424242424242"
 MOST_A_PAGE = 25_000
 _PERMISSIONS = {
     "ListSecrets": "secrets.list",
@@ -132,7 +133,8 @@ class GcpSecretsServer:
         self.requests: list[Called] = []
         self.most_a_page = MOST_A_PAGE
         self.tokens = None if tokens is None else set(tokens)
-        self._states = {f"projects/{project}": Secrets(f"projects/{project}")}
+        self.secrets = Secrets(f"projects/{project}", NUMBER)
+        self._regional: dict[str, Secrets] = {}
         self._denied: set[tuple[str, str]] = set()
         self._faults: list[tuple[str, Fault | None]] = []
         self._holds: list[Hold] = []
@@ -156,14 +158,10 @@ class GcpSecretsServer:
             "plaintext": True,
         }
 
-    @property
-    def secrets(self) -> Secrets:
-        return self._states[f"projects/{self.project}"]
-
     def regional(self, location: str) -> Secrets:
         with self._lock:
             parent = f"projects/{self.project}/locations/{location}"
-            return self._states.setdefault(parent, Secrets(parent))
+            return self._regional.setdefault(location, Secrets(parent, NUMBER))
 
     def count(self, method: str | None = None) -> int:
         """How many calls came, of one method or of all."""
@@ -273,12 +271,11 @@ class GcpSecretsServer:
             raise Refused(grpc.StatusCode.PERMISSION_DENIED, text)
 
     def _state(self, name: str) -> Secrets:
-        match = re.match("projects/[^/]+(/locations/[^/]+)?", name)
-        found = self._states.get(match[0]) if match else None
-        if found is None:
+        match = re.match("projects/([^/]+)(?:/locations/([^/]+))?", name)
+        if match is None or match[1] not in (self.project, NUMBER):
             text = f"Permission denied on resource '{name}' (or it may not exist)."
             raise Refused(grpc.StatusCode.PERMISSION_DENIED, text)
-        return found
+        return self.secrets if match[2] is None else self.regional(match[2])
 
     def start(self) -> None:
         self._server.start()

@@ -56,7 +56,7 @@ class Secrets:
     ``get``, ``set`` and ``remove`` are for edits from outside; they know no faults and leave no log.
     """
 
-    def __init__(self, parent: str, number: str = "424242424242") -> None:
+    def __init__(self, parent: str, number: str) -> None:
         self.parent = parent
         self.shown = re.sub("projects/[^/]+", f"projects/{number}", parent, count=1)
         self._lock = threading.RLock()
@@ -143,6 +143,7 @@ class Secrets:
 
     def page(self, size: int, token: str) -> tuple[list[types.Secret], str, int]:
         """Newest first; the token names the last secret that was shown, by its time."""
+        _token(token)
         with self._lock:
             every = sorted(self._secrets.values(), key=lambda each: each.micros, reverse=True)
             left = [each for each in every if not token or each.micros < int(token)]
@@ -188,6 +189,7 @@ class Secrets:
             return types.AccessSecretVersionResponse(name=shown.name, payload=payload)
 
     def versions(self, id: str, size: int, token: str) -> tuple[list[types.SecretVersion], str, int]:
+        _token(token)
         with self._lock:
             found = self._there(id)
             left = [each for each in reversed(found.versions) if not token or each.number < int(token)]
@@ -271,6 +273,11 @@ def _check(asked: types.Secret) -> None:
 def _match(etag: str, current: str) -> None:
     if etag and etag != current:
         raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "The etag is not the current one.")
+
+
+def _token(token: str) -> None:
+    if token and not token.isdigit():
+        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "The page token is not valid.")
 
 
 def _etag() -> str:

@@ -1,0 +1,655 @@
+"""What is particular to Secret Manager: versions, states, checksums, prefixes, regions, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.cloud.secretmanager_v1 import types
+
+from ecs_sync.adapter import (
+    Addresses,
+    Delete,
+    Item,
+    KeepsHistory,
+    Listing,
+    Outcome,
+    Pins,
+    Put,
+    Verdict,
+    Write,
+)
+from ecs_sync.errors import ConfigError, Rejected, Unavailable
+from ecs_sync.mapping import Refusal
+from ecs_sync.model import Entry, Key, Scope, Value
+from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions, GcpSecretsPlace
+from ecs_sync_mappings.path import PathMapping, PathOptions
+from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
+
+PLACE = GcpSecretsPlace("acme-prod-")
+MODE = "acme-prod-mode"
+RACED, REFUSED, APPLIED = Verdict.RACED, Verdict.REFUSED, Verdict.APPLIED
+
+
+def adapter_of(server: GcpSecretsServer, **more: Any) -> GcpSecretsAdapter:
+    given: dict[str, Any] = {"project": server.project, "endpoint": server.address, "plaintext": True, **more}
+    return GcpSecretsAdapter(GcpSecretsOptions(**given))
+
+
+def items(listing: Listing) -> list[Item]:
+    """All items of a complete listing."""
+    pages = list(listing.pages)
+    assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
+    return [item for page in pages for item in page.items]
+
+
+def absent(listing: Listing) -> list[str]:
+    return [id for page in listing.pages for id in page.absent]
+
+
+def one(gcp: GcpSecretsAdapter, id: str = MODE) -> Item:
+    [item] = items(gcp.get([id]))
+    return item
+
+
+def at(gcp: GcpSecretsAdapter, id: str = MODE) -> str:
+    """The revision of what is there."""
+    revision = one(gcp, id).revision
+    assert revision is not None
+    return revision
+
+
+def write(gcp: GcpSecretsAdapter, write: Write) -> Outcome:
+    [outcome] = gcp.write([write])
+    return outcome
+
+
+@pytest.fixture
+def server() -> Iterator[GcpSecretsServer]:
+    with GcpSecretsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def gcp(server: GcpSecretsServer) -> Iterator[GcpSecretsAdapter]:
+    adapter = adapter_of(server)
+    yield adapter
+    adapter.close()
+
+
+# -- versions and revisions
+
+
+def test_a_secret_made_anew_never_has_the_revision_of_the_one_before(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"one")
+    before = one(gcp)
+    server.secrets.remove(MODE)
+    server.secrets.set(MODE, b"other")
+    after = one(gcp)
+    assert before.revision is not None and after.revision is not None
+    assert before.revision.startswith("1") and after.revision.startswith("1")
+    assert before.revision != after.revision
+    assert before.changed is not None and after.changed is not None and before.changed < after.changed
+
+
+def test_the_change_time_is_that_of_the_version_and_not_of_the_secret(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"one")
+    made = server.secrets.read(MODE).create_time
+    between = datetime.now(UTC)
+    server.secrets.set(MODE, b"two")
+    changed = one(gcp).changed
+    assert changed is not None and made < between <= changed
+
+
+def test_labels_that_change_do_not_move_the_value(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    server.secrets.set(MODE, b"one")
+    before = one(gcp)
+    asked = types.Secret(name=f"{server.secrets.parent}/secrets/{MODE}", labels={"team": "b"})
+    server.secrets.update(asked, ["labels"])
+    assert one(gcp) == before
+
+
+def test_the_number_of_a_version_tells_what_an_update_replaced_unseen(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"one")
+    before = at(gcp)
+    server.secrets.set(MODE, b"theirs")
+    between = at(gcp)
+    outcome = write(gcp, Put(MODE, b"ours", before))
+    assert (outcome.verdict, outcome.replaced) == (APPLIED, between)
+    assert isinstance(gcp, KeepsHistory)
+    assert [item.value for item in items(gcp.history(MODE, before))] == [b"theirs", b"ours"]
+
+
+def test_an_update_of_a_secret_made_anew_does_not_claim_to_have_replaced_the_old_one(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    for value in (b"1", b"2", b"3"):
+        server.secrets.set(MODE, value)
+    before = at(gcp)
+    server.secrets.remove(MODE)
+    server.secrets.set(MODE, b"other")
+    between = at(gcp)
+    assert write(gcp, Put(MODE, b"ours", before)).replaced == between
+
+
+def test_an_update_of_an_emptied_secret_replaced_nothing(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"one")
+    before = at(gcp)
+    server.secrets.remove(MODE)
+    server.secrets.create(MODE, types.Secret(replication={"automatic": {}}))
+    outcome = write(gcp, Put(MODE, b"ours", before))
+    assert (outcome.verdict, outcome.replaced) == (APPLIED, None)
+
+
+def test_an_update_of_what_is_gone_is_raced_and_makes_nothing(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"one")
+    before = at(gcp)
+    server.secrets.remove(MODE)
+    assert write(gcp, Put(MODE, b"two", before)).verdict is RACED
+    assert server.secrets.names() == []
+
+
+def test_a_history_after_a_version_of_a_deleted_secret_proves_nothing(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"one")
+    before = at(gcp)
+    server.secrets.remove(MODE)
+    server.secrets.set(MODE, b"other")
+    pages = list(gcp.history(MODE, before).pages)
+    assert [item for page in pages for item in page.items] == []
+    assert all(page.proof is None for page in pages)
+
+
+def test_a_history_tells_of_versions_that_are_disabled_or_destroyed(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    for value in (b"1", b"2", b"3", b"4"):
+        server.secrets.set(MODE, value)
+    server.secrets.become(MODE, "2", "DISABLED")
+    server.secrets.become(MODE, "3", "DESTROYED")
+    seen = items(gcp.history(MODE, None))
+    assert [item.value for item in seen] == [b"1", None, None, b"4"]
+    assert "version 2 is disabled" in (seen[1].unreadable or "")
+    assert "version 3 is destroyed" in (seen[2].unreadable or "")
+
+
+def test_a_history_is_not_behind_where_latest_is(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    server.secrets.set(MODE, b"1")
+    first = at(gcp)
+    for value in (b"2", b"3"):
+        server.secrets.set(MODE, value)
+    server.secrets.lag(MODE, 2)
+    assert at(gcp) == first
+    assert [item.value for item in items(gcp.history(MODE, first))] == [b"2", b"3"]
+
+
+def test_no_version_is_ever_disabled_or_destroyed(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    write(gcp, Put(MODE, b"0", None))
+    for value in (b"1", b"2", b"3"):
+        write(gcp, Put(MODE, value, at(gcp)))
+    assert [item.value for item in items(gcp.history(MODE, None))] == [b"0", b"1", b"2", b"3"]
+
+
+def test_one_version_is_read_by_its_number_its_alias_or_its_revision(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    first = at(gcp)
+    server.secrets.set(MODE, b"2")
+    named = types.Secret(name=f"{server.secrets.parent}/secrets/{MODE}", version_aliases={"current": 1})
+    server.secrets.update(named, ["version_aliases"])
+    assert isinstance(gcp, Pins)
+    for word, value in (("1", b"1"), ("2", b"2"), ("current", b"1"), ("latest", b"2"), (first, b"1")):
+        found = gcp.version(MODE, word)
+        assert found is not None and found.value == value and found.secret
+    for word in ("3", "0", "other", "", "1/../2", "-1", "9" * 30):
+        assert gcp.version(MODE, word) is None
+    assert gcp.version("a/b", "1") is None
+    server.secrets.remove(MODE)
+    server.secrets.set(MODE, b"other")
+    assert gcp.version(MODE, first) is None
+
+
+# -- states
+
+
+@pytest.mark.parametrize(("state", "word"), [("DISABLED", "is disabled"), ("DESTROYED", "is destroyed")])
+def test_a_latest_version_that_is_not_enabled_is_unreadable_and_never_absent(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter, state: str, word: str
+) -> None:
+    server.secrets.set(MODE, b"1")
+    server.secrets.set(MODE, b"2")
+    server.secrets.become(MODE, "2", state)
+    [listed] = items(gcp.list(PLACE, None))
+    for item in (listed, one(gcp)):
+        assert item.value is None and f"version 2 {word}" in (item.unreadable or "")
+    assert absent(gcp.get([MODE])) == []
+
+
+def test_a_version_that_waits_for_its_destruction_says_so(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    waits = types.Secret(
+        name=f"{server.secrets.parent}/secrets/{MODE}", version_destroy_ttl={"seconds": 86400}
+    )
+    server.secrets.update(waits, ["version_destroy_ttl"])
+    server.secrets.become(MODE, "1", "DESTROYED")
+    assert "will be destroyed" in (one(gcp).unreadable or "")
+
+
+def test_a_version_disabled_between_two_calls_of_a_read_is_unreadable(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    server.damage_next("GetSecretVersion", lambda _: server.secrets.become(MODE, "1", "DISABLED"))
+    assert "KMS key is not usable" in (one(gcp).unreadable or "")
+
+
+def test_a_secret_that_goes_between_two_calls_of_a_read_is_absent(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    server.damage_next("GetSecretVersion", lambda _: server.secrets.remove(MODE))
+    assert absent(gcp.get([MODE])) == [MODE]
+
+
+def test_a_secret_without_a_version_holds_nothing_and_is_filled(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    prepared = types.Secret(replication={"automatic": {}}, labels={"made": "by-terraform"})
+    server.secrets.create(MODE, prepared)
+    assert items(gcp.list(PLACE, None)) == []
+    assert absent(gcp.get([MODE])) == [MODE]
+    outcome = write(gcp, Put(MODE, b"on", None))
+    assert (outcome.verdict, outcome.replaced) == (APPLIED, None)
+    assert server.secrets.get(MODE) == b"on"
+    assert dict(server.secrets.read(MODE).labels) == {"made": "by-terraform"}
+
+
+def test_a_version_somebody_added_while_we_created_is_told_as_replaced(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.damage_next("CreateSecret", lambda _: server.secrets.set(MODE, b"theirs"))
+    outcome = write(gcp, Put(MODE, b"ours", None))
+    [theirs, ours] = items(gcp.history(MODE, None))
+    assert (theirs.value, ours.value) == (b"theirs", b"ours")
+    assert (outcome.verdict, outcome.replaced, outcome.revision) == (APPLIED, theirs.revision, ours.revision)
+
+
+# -- deletes
+
+
+def test_a_delete_takes_a_secret_with_all_its_versions(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    server.secrets.set(MODE, b"2")
+    outcome = write(gcp, Delete(MODE, at(gcp)))
+    assert outcome.verdict is APPLIED and server.secrets.names() == []
+
+
+def test_a_delete_of_what_got_a_version_is_raced_also_where_latest_lags(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    before = at(gcp)
+    server.secrets.set(MODE, b"2")
+    server.secrets.lag(MODE, 1)
+    assert at(gcp) == before
+    assert write(gcp, Delete(MODE, before)).verdict is RACED
+    assert server.secrets.get(MODE) == b"2"
+
+
+def test_a_delete_of_a_secret_made_anew_is_raced(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    server.secrets.set(MODE, b"1")
+    before = at(gcp)
+    server.secrets.remove(MODE)
+    server.secrets.set(MODE, b"1")
+    assert write(gcp, Delete(MODE, before)).verdict is RACED
+    assert server.secrets.get(MODE) == b"1"
+
+
+def test_a_delete_holds_to_the_etag_of_the_secret_it_looked_at(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    before = at(gcp)
+
+    def made_anew(_: object) -> None:
+        server.secrets.remove(MODE)
+        server.secrets.set(MODE, b"other")
+
+    server.damage_next("GetSecret", made_anew)
+    assert write(gcp, Delete(MODE, before)).verdict is RACED
+    assert server.secrets.get(MODE) == b"other"
+
+
+def test_a_delete_of_what_is_gone_is_raced(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    server.secrets.set(MODE, b"1")
+    before = at(gcp)
+    server.secrets.remove(MODE)
+    assert write(gcp, Delete(MODE, before)).verdict is RACED
+
+
+@pytest.mark.parametrize("revision", ["7", "latest", "x", "1" * 40])
+def test_what_is_no_revision_of_ours_is_raced_without_a_call(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter, revision: str
+) -> None:
+    server.secrets.set(MODE, b"1")
+    assert write(gcp, Delete(MODE, revision)).verdict is RACED
+    assert write(gcp, Put(MODE, b"2", revision)).verdict is RACED
+    assert list(gcp.history(MODE, revision).pages)[-1].proof is None
+    assert server.count() == 0
+
+
+# -- checksums
+
+
+def test_a_value_is_sent_with_its_checksum(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    write(gcp, Put(MODE, b"on", None))
+    [sent] = [each.request.payload for each in server.requests if each.method == "AddSecretVersion"]
+    assert types.SecretPayload.pb(sent).HasField("data_crc32c")
+
+
+def test_a_value_that_was_damaged_on_the_way_is_unreadable(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"value")
+    server.damage_value_next()
+    item = one(gcp)
+    assert item.value is None and "CRC32C" in (item.unreadable or "")
+    assert one(gcp).value == b"value"
+    server.damage_value_next()
+    pinned = gcp.version(MODE, "1")
+    assert pinned is not None and pinned.value is None and pinned.unreadable
+    server.damage_value_next()
+    assert items(gcp.history(MODE, None))[0].value is None
+
+
+def test_a_checksum_of_zero_is_verified_too(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    server.secrets.set(MODE, b"value")
+
+    def zero(answer: Any) -> None:
+        answer.payload.data_crc32c = 0
+
+    server.damage_next("AccessSecretVersion", zero)
+    assert "CRC32C" in (one(gcp).unreadable or "")
+
+
+# -- creating
+
+
+def test_a_new_secret_is_replicated_as_the_connection_says(server: GcpSecretsServer) -> None:
+    key = "projects/k/locations/{location}/keyRings/r/cryptoKeys/c"
+    places = ("europe-west1", "europe-west4")
+    more = {"replication": "user-managed", "replica_locations": places, "kms_key": key}
+    write(adapter_of(server, **more), Put("a", b"1", None))
+    replicas = server.secrets.read("a").replication.user_managed.replicas
+    assert [(each.location, each.customer_managed_encryption.kms_key_name) for each in replicas] == [
+        (place, key.format(location=place)) for place in places
+    ]
+    key = key.format(location="global")
+    write(adapter_of(server, kms_key=key), Put("b", b"1", None))
+    automatic = server.secrets.read("b").replication.automatic
+    assert automatic.customer_managed_encryption.kms_key_name == key
+    key = key.replace("global", "europe-west3")
+    write(adapter_of(server, location="europe-west3", kms_key=key), Put("c", b"1", None))
+    regional = server.regional("europe-west3").read("c")
+    assert regional.customer_managed_encryption.kms_key_name == key
+
+
+def test_a_new_secret_gets_the_labels_and_annotations_it_comes_with(server: GcpSecretsServer) -> None:
+    gcp = adapter_of(server, labels=True)
+    told = (("annotation:owner", "Team A"), ("label:team", "a"), ("tier", "other provider's"))
+    write(gcp, Put(MODE, b"1", None, attributes=told))
+    assert one(gcp).attributes == told[:2]
+    assert items(gcp.list(PLACE, None))[0].attributes == told[:2]
+
+
+@pytest.mark.parametrize("value", [b"", b"x" * 65_537])
+def test_a_value_that_does_not_fit_is_refused_before_a_secret_is_made_for_it(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter, value: bytes
+) -> None:
+    assert write(gcp, Put(MODE, value, None)).verdict is REFUSED
+    assert server.count() == 0
+
+
+def test_labels_that_secret_manager_does_not_take_refuse_the_creation(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    outcome = write(gcp, Put(MODE, b"1", None, attributes=(("label:Team", "A"),)))
+    assert outcome.verdict is REFUSED and "labels" in outcome.reason
+    assert server.secrets.names() == []
+
+
+# -- places, names and mappings
+
+
+def test_names_come_back_with_the_projects_number_and_are_found_by_their_end(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    assert "projects/424242424242/" in server.secrets.read(MODE).name
+    assert [item.id for item in items(gcp.list(PLACE, None))] == [MODE]
+
+
+def test_a_listing_takes_every_page_whatever_its_size(server: GcpSecretsServer) -> None:
+    for number in range(23):
+        server.secrets.set(f"acme-prod-{number:02}", b"1")
+        server.secrets.set(f"other-{number:02}", b"1")
+    gcp = adapter_of(server, page_size=10)
+    assert len(items(gcp.list(PLACE, None))) == 23
+    assert server.count("ListSecrets") == 5
+    server.most_a_page = 3
+    assert len(items(gcp.list(PLACE, None))) == 23
+    assert len(items(gcp.list(GcpSecretsPlace("*"), None))) == 46
+
+
+def test_secrets_beside_the_place_cost_no_call(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    for number in range(5):
+        server.secrets.set(f"acme-production{number}", b"1")
+    assert items(gcp.list(PLACE, None)) == []
+    assert server.count() == 1
+
+
+def test_global_and_regional_secrets_are_apart(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    regional = adapter_of(server, location="europe-west3")
+    write(regional, Put(MODE, b"regional", None))
+    assert items(gcp.list(PLACE, None)) == []
+    write(gcp, Put(MODE, b"global", None))
+    assert (one(gcp).value, one(regional).value) == (b"global", b"regional")
+
+
+def test_regional_secrets_are_asked_for_at_their_locations_endpoint() -> None:
+    assert GcpSecretsOptions("p").address == "secretmanager.googleapis.com"
+    regional = GcpSecretsOptions("p", location="europe-west3")
+    assert regional.address == "secretmanager.europe-west3.rep.googleapis.com"
+
+
+@pytest.mark.parametrize("text", ["", "acme/prod/", "acme", "a.b-", "x" * 254 + "-", "*-", "ä-"])
+def test_a_place_that_cannot_be_or_would_mean_more_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        GcpSecretsPlace.parse(text)
+
+
+def test_a_place_without_an_end_is_told_what_was_probably_meant() -> None:
+    with pytest.raises(ValueError, match="write 'acme-prod-'"):
+        GcpSecretsPlace.parse("acme-prod")
+
+
+def test_the_whole_project_overlaps_every_place() -> None:
+    whole = GcpSecretsPlace.parse("*")
+    assert whole.root == "" and str(whole) == "*"
+    assert whole.overlaps(PLACE) and PLACE.overlaps(whole)
+    assert not PLACE.overlaps(GcpSecretsPlace("acme-test-"))
+
+
+def test_keys_of_many_segments_become_names_with_a_separator(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    mapping = PathMapping(PathOptions(separator="__"), PLACE, Scope())
+    key = Key.of("db", "max-connections")
+    id = mapping.locate(key)
+    assert id == "acme-prod-db__max-connections"
+    written = mapping.write(id, [Entry(key, Value.string("5"), secret=True)], None)
+    assert written is not None and written.value is not None
+    assert write(gcp, Put(id, written.value, None, secret=True)).verdict is APPLIED
+    assert mapping.read(one(gcp, id)) == [Entry(key, Value.string("5"), secret=True)]
+    assert isinstance(mapping.locate(Key.of("db_", "x")), Refusal)
+
+
+# -- addresses
+
+
+def test_an_address_leads_back_to_its_secret(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:
+    start = f"//secretmanager.googleapis.com/projects/{server.project}"
+    assert isinstance(gcp, Addresses)
+    assert gcp.address(MODE, None) == f"{start}/secrets/{MODE}/versions/latest"
+    assert gcp.address(MODE, "3") == f"{start}/secrets/{MODE}/versions/3"
+    server.secrets.set(MODE, b"1")
+    assert gcp.address(MODE, at(gcp)) == f"{start}/secrets/{MODE}/versions/1"
+    for version in (None, "3", "current"):
+        assert gcp.addressed(gcp.address(MODE, version)) == (MODE, version)
+    assert gcp.addressed(f"projects/{server.project}/secrets/{MODE}") == (MODE, None)
+    regional = adapter_of(server, location="europe-west3")
+    assert regional.addressed(regional.address(MODE, "2")) == (MODE, "2")
+    assert regional.addressed(gcp.address(MODE, "2")) is None
+    assert gcp.addressed(regional.address(MODE, "2")) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "https://acme.vault.azure.net/secrets/x",
+        "//secretmanager.googleapis.com/projects/other/secrets/x/versions/1",
+        "//secretmanager.googleapis.com/projects/sandbox-1/secrets/a/b",
+        "//secretmanager.googleapis.com/projects/sandbox-1/secrets/a/versions/",
+    ],
+)
+def test_an_address_of_somewhere_else_is_none_of_ours(gcp: GcpSecretsAdapter, address: str) -> None:
+    assert gcp.addressed(address) is None
+
+
+# -- calls
+
+
+def test_every_page_tells_how_many_calls_it_took(server: GcpSecretsServer) -> None:
+    gcp = adapter_of(server, page_size=4)
+    tagged = adapter_of(server, labels=True)
+    for number in range(7):
+        server.secrets.set(f"acme-prod-{number}", b"1")
+    server.secrets.set("acme-prod-0", b"2")
+    server.secrets.become("acme-prod-1", "1", "DISABLED")
+    server.secrets.create("acme-prod-empty", types.Secret(replication={"automatic": {}}))
+    ids = [f"acme-prod-{number}" for number in range(3)] + ["acme-prod-empty", "acme-prod-none", "a/b"]
+    first = at(gcp, "acme-prod-0")
+    listings = [
+        lambda: gcp.list(PLACE, None),
+        lambda: tagged.list(PLACE, None),
+        lambda: gcp.get(ids),
+        lambda: tagged.get(ids),
+        lambda: gcp.history("acme-prod-0", None),
+        lambda: gcp.history("acme-prod-0", first),
+        lambda: gcp.history("acme-prod-0", "no revision"),
+        lambda: gcp.history("acme-prod-none", None),
+    ]
+    for ask in listings:
+        before = server.count()
+        listing = ask()
+        told = listing.calls + sum(page.calls for page in listing.pages)
+        assert told == server.count() - before
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_requests_cost_what_the_prices_say(server: GcpSecretsServer, labels: bool) -> None:
+    gcp = adapter_of(server, labels=labels)
+    prices = gcp.features.prices
+
+    def cost(do: Any) -> int:
+        before = server.count()
+        do()
+        return server.count() - before
+
+    assert cost(lambda: write(gcp, Put(MODE, b"1", None))) == prices.create.of(1)
+    revision = at(gcp)
+    assert cost(lambda: write(gcp, Put(MODE, b"2", revision))) == prices.update.of(1)
+    assert cost(lambda: items(gcp.get([MODE]))) == prices.get.of(1)
+    revision = at(gcp)
+    assert cost(lambda: write(gcp, Delete(MODE, revision))) == prices.delete.of(1)
+
+
+# -- options
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"project": "Acme Prod"}, "project"),
+        ({"location": "Europe"}, "location"),
+        ({"endpoint": "https://x"}, "endpoint"),
+        ({"plaintext": True}, "needs endpoint"),
+        ({"plaintext": True, "endpoint": "x:1", "impersonate": "a@b"}, "sends no impersonate"),
+        ({"credential": "service-account"}, "needs credential_file"),
+        ({"credential_file": "key.json"}, "does not use credential_file"),
+        ({"iam_endpoint": "https://iam.example"}, "with impersonate"),
+        ({"impersonate": "nobody"}, "impersonate"),
+        ({"replication": "user-managed"}, "replica_locations"),
+        ({"replica_locations": ("europe-west1",)}, "go together"),
+        ({"location": "eu-x1", "replication": "user-managed", "replica_locations": ("a",)}, "regional"),
+        ({"kms_key": "mine"}, "kms_key"),
+        ({"kms_key": "projects/p/locations/{location}/keyRings/r/cryptoKeys/k"}, "user-managed"),
+        ({"page_size": 25_001}, "page_size"),
+        ({"read_timeout": 0.0}, "read_timeout"),
+        ({"concurrency": 0}, "concurrency"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_by_their_name(given: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        GcpSecretsAdapter(GcpSecretsOptions(**{"project": "acme-1", **given}))
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        GcpSecretsAdapter(GcpSecretsOptions("A B", page_size=0, read_timeout=-1.0, kms_key="x"))
+    for name in ("project", "page_size", "read_timeout", "kms_key"):
+        assert name in str(caught.value)
+
+
+def test_more_than_one_write_at_once_is_an_error_of_the_caller(gcp: GcpSecretsAdapter) -> None:
+    assert list(gcp.write([])) == []
+    with pytest.raises(Rejected):
+        gcp.write([Put("a", b"1", None), Put("b", b"1", None)])
+
+
+def test_a_project_that_does_not_exist_is_no_empty_place(server: GcpSecretsServer) -> None:
+    gcp = adapter_of(server, project="elsewhere")
+    with pytest.raises(Exception, match="Permission denied on resource"):
+        items(gcp.list(PLACE, None))
+
+
+def test_an_answer_that_names_no_version_is_not_taken(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+
+    def emptied(answer: Any) -> None:
+        answer.name = ""
+
+    server.damage_next("GetSecretVersion", emptied)
+    with pytest.raises(Unavailable, match="names no version"):
+        items(gcp.get([MODE]))
