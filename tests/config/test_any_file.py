@@ -14,10 +14,12 @@ from ecs_sync.errors import ConfigError
 
 from .own import REGISTRY
 from .test_load import WHOLE
+from .test_tenants import EACH, RULED
 
 SCALARS = st.one_of(
     st.sampled_from([None, True, -1, 10**400, 0.5, "", "5m", "30%", "env:X", "file:/", "a/", "*", "consul"]),
     st.sampled_from(["\ud800", "{x}", "[", "import", "\x00", "sqlite:///", "postgresql+psycopg://[", "::1"]),
+    st.sampled_from(["tenant == acme", "tenant.region in [", "{tenant}", "vault", "vault-eu", "{{"]),
     st.text(max_size=5),
 )
 TREES = st.recursive(
@@ -47,16 +49,21 @@ def spots(node: object, above: tuple[object, ...] = ()) -> list[tuple[object, ..
     return [above, *(spot for key, child in inner for spot in spots(child, (*above, key)))]
 
 
-SPOTS = spots(YAML(typ="safe", pure=True).load(WHOLE))[1:]
+SPOTS = [
+    (text, spot)
+    for text in (WHOLE, EACH, RULED)
+    for spot in spots(YAML(typ="safe", pure=True).load(text))[1:]
+]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(SPOTS), TREES)
-@example(("jobs", "payments", "links", 0), {"name": "a"})
-def test_any_part_may_be_anything(path: Path, spot: tuple[object, ...], value: object) -> None:
+@example((WHOLE, ("jobs", "payments", "links", 0)), {"name": "a"})
+def test_any_part_may_be_anything(path: Path, part: tuple[str, tuple[object, ...]], value: object) -> None:
     import json
 
-    tree = YAML(typ="safe", pure=True).load(WHOLE)
+    text, spot = part
+    tree = YAML(typ="safe", pure=True).load(text)
     inside = tree
     for key in spot[:-1]:
         inside = inside[key]
@@ -66,10 +73,15 @@ def test_any_part_may_be_anything(path: Path, spot: tuple[object, ...], value: o
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, len(WHOLE)), st.integers(0, 10), st.text(st.characters(codec="utf-8"), max_size=3))
-@example(0, 0, "\x85")
-@example(0, 0, "%YAML 9.9\n---\n")
-@example(0, 0, "%TAG\n")
-def test_any_characters_may_be_others(path: Path, start: int, length: int, instead: str) -> None:
-    path.write_text(WHOLE[:start] + instead + WHOLE[start + length :], encoding="utf-8")
+@given(
+    st.sampled_from([WHOLE, RULED]),
+    st.integers(0, max(len(WHOLE), len(RULED))),
+    st.integers(0, 10),
+    st.text(st.characters(codec="utf-8"), max_size=3),
+)
+@example(WHOLE, 0, 0, "\x85")
+@example(WHOLE, 0, 0, "%YAML 9.9\n---\n")
+@example(WHOLE, 0, 0, "%TAG\n")
+def test_any_characters_may_be_others(path: Path, text: str, start: int, length: int, instead: str) -> None:
+    path.write_text(text[:start] + instead + text[start + length :], encoding="utf-8")
     check(path)

@@ -200,7 +200,6 @@ MISTAKES = {
     ),
     "deletes that nothing pushes": (short("mode: import, priority: 1, deletes: on"), 7, "pushes nothing"),
     "a word there is not": (short("mode: mirror, pending: adopt"), 7, "must be push or hold"),
-    "references": (short("mode: mirror, secrets: reference"), 7, "comes with references"),
     "a way with secrets": (short("mode: mirror, secrets: copies"), 7, "did you mean 'copy'?"),
     "an unknown template name": (
         short().replace("  one:\n", "  'one-{t}':\n    for_each: {t: [a]}\n    scope: {tenant: '{tt}'}\n"),
@@ -246,7 +245,7 @@ MISTAKES = {
     "a number for a secret": (
         TREE + "connections: {one: {adapter: consul, token: 5}}",
         2,
-        "env:NAME or file:PATH",
+        "env:NAME, file:PATH or @secret:CONNECTION/NAME",
     ),
     "a variable's name": (
         TREE + "connections: {one: {adapter: consul, token: 'env:A B'}}",
@@ -256,7 +255,12 @@ MISTAKES = {
     "a reference as a secret": (
         TREE + "connections: {one: {adapter: consul, token: '@secret:vault/a'}}",
         2,
-        "comes with references",
+        "there is no connection 'vault'",
+    ),
+    "half a reference as a secret": (
+        TREE + "connections: {one: {adapter: consul, token: '@secret:one'}}",
+        2,
+        "@secret:CONNECTION/NAME",
     ),
     "a tab": (TREE + "jobs:\n\tone: {}", 3, "a tab: YAML is indented with spaces only"),
     "a key twice": (TREE + "jobs: {}\njobs: {}", 3, "the key 'jobs' stands twice in one map"),

@@ -253,4 +253,5 @@ def test_the_schema_for_editors_accepts_templates_groups_and_properties(text: st
     assert list(validator.iter_errors(tree)) == []
     next(iter(tree["connections"].values()))["groop"] = "x"
     tree["tenants"] = {"acme": {"region": True}}
-    assert len(list(validator.iter_errors(tree))) == 2
+    tree["connections"]["alone"] = {"adapter": "consul", "group": "alone"}
+    assert len(list(validator.iter_errors(tree))) == 3

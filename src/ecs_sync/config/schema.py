@@ -102,7 +102,13 @@ class _Builder:
             if options:
                 case["properties"] |= {key: {} for key in RESERVED}
             cases.append({"if": {"properties": {"adapter": {"const": name}}}, "then": case})
-        return {"type": "object", "required": ["adapter"], "properties": shared, "allOf": cases}
+        return {
+            "type": "object",
+            "required": ["adapter"],
+            "properties": shared,
+            "dependentRequired": {"group": ["match"], "match": ["group"]},
+            "allOf": cases,
+        }
 
     def _place(self) -> dict[str, Any]:
         shapes: list[dict[str, Any]] = [{"type": "string"}]
