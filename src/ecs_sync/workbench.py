@@ -1,7 +1,4 @@
-"""From a configuration to living jobs: opens the store, builds adapters, mappings and remotes.
-
-Adapters are built when a job first needs them, once per connection, and closed together.
-"""
+"""From a configuration to living jobs: opens the store, builds mappings and remotes."""
 
 from __future__ import annotations
 
@@ -11,13 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ecs_sync.adapter import Adapter
-from ecs_sync.config import Config, ConnectionConfig, JobConfig, LinkConfig
+from ecs_sync.config import Config, JobConfig, LinkConfig
+from ecs_sync.connections import Connections
 from ecs_sync.errors import ConfigError, StoreError
-from ecs_sync.pace import Pace, Paced
-from ecs_sync.policy import Secrets
+from ecs_sync.pace import Paced
 from ecs_sync.registry import Registry
+from ecs_sync.remember import tell_reads
 from ecs_sync.remote import Remote
+from ecs_sync.resolve import Resolver
 from ecs_sync.sensitivity import Sensitivity
 from ecs_sync.store import Cipher, FileKeys, Store
 from ecs_sync.store.keys import decode_key
@@ -26,20 +24,33 @@ from ecs_sync.tracks import identity_of
 
 
 class Workbench:
-    """One configuration with its store open. Use it as a context manager."""
+    """One configuration with its store open. Use it as a context manager.
 
-    def __init__(self, config: Config, registry: Registry, store: Store) -> None:
+    ``who`` stands in the audit trail for what is read outside of a run.
+    """
+
+    def __init__(
+        self, config: Config, registry: Registry, store: Store, connections: Connections, who: str
+    ) -> None:
         self.config, self.registry, self.store = config, registry, store
-        self._adapters: dict[str, Paced] = {}
+        self._connections, self._who = connections, who
 
     @classmethod
-    def open(cls, config: Config, registry: Registry) -> Workbench:
+    def open(cls, config: Config, registry: Registry, who: str = "ecs-sync") -> Workbench:
         """Raises StoreError with the next step where the store cannot be used."""
-        fingerprint_key, cipher = keys_of(config)
-        store = Store.open(
-            config.store.address(), cipher=cipher, fingerprint_key=fingerprint_key, anchor=config.store.anchor
-        )
-        return cls(config, registry, store)
+        connections = Connections(config, registry)
+        try:
+            fingerprint_key, cipher = keys_of(config, connections)
+            store = Store.open(
+                config.store.address(),
+                cipher=cipher,
+                fingerprint_key=fingerprint_key,
+                anchor=config.store.anchor,
+            )
+        except BaseException:
+            connections.close()
+            raise
+        return cls(config, registry, store, connections, who)
 
     def __enter__(self) -> Self:
         return self
@@ -50,9 +61,12 @@ class Workbench:
         self.close()
 
     def close(self) -> None:
-        for adapter in self._adapters.values():
-            adapter.close()
-        self.store.close()
+        """Closes all. Raises StoreError where what was read cannot be put on record."""
+        try:
+            tell_reads(self.store, self._who, self._connections.reads)
+        finally:
+            self._connections.close()
+            self.store.close()
 
     def job(self, name: str) -> Job:
         """The job of this name, alive. Raises ConfigError, naming the jobs there are."""
@@ -60,24 +74,23 @@ class Workbench:
             known = ", ".join(sorted(self.config.jobs)) or "none"
             raise ConfigError(f"there is no job {name!r} in {self.config.path}; there are: {known}")
         job = self.config.jobs[name]
+        resolver = self._connections.resolver(name)
         return Job(
             job.name,
             job.scope,
             job.policy,
             job.limits,
             job.protected,
-            tuple(self._remote(job, link) for link in job.links),
+            tuple(self._remote(job, link, resolver) for link in job.links),
+            resolver,
+            self._connections.reads,
         )
 
     def adapter(self, name: str) -> Paced:
         """The paced adapter of a connection. Raises ConfigError."""
-        if name not in self._adapters:
-            connection = self.config.connections[name]
-            adapter: Adapter = self.registry.adapter(connection.adapter)(connection.options())
-            self._adapters[name] = Paced(adapter, _pace(adapter, connection))
-        return self._adapters[name]
+        return self._connections.adapter(name)
 
-    def _remote(self, job: JobConfig, link: LinkConfig) -> Remote:
+    def _remote(self, job: JobConfig, link: LinkConfig, resolver: Resolver) -> Remote:
         mapping = self.registry.mapping(link.mapping)(link.mapping_options, link.place, job.scope)
         spelled = mapping_identity(link)
         return Remote(
@@ -90,8 +103,10 @@ class Workbench:
             self.store.fingerprinter,
             link.select,
             Sensitivity(job.secret),
-            secrets=Secrets(link.secrets),
+            secrets=link.secrets,
             hard_deletes=link.hard_deletes,
+            connection=link.connection,
+            resolver=resolver,
         )
 
 
@@ -101,21 +116,21 @@ def mapping_identity(link: LinkConfig) -> str:
     return json.dumps([link.mapping, options], sort_keys=True, default=str)
 
 
-def keys_of(config: Config) -> tuple[bytes, Cipher | None]:
+def keys_of(config: Config, connections: Connections) -> tuple[bytes, Cipher | None]:
     """The key of fingerprints, and the cipher where ``store.key`` is configured.
 
     Raises StoreError or ConfigError where one cannot be had.
     """
-    return fingerprint_key_of(config).load(), cipher_of(config)
+    return fingerprint_key_of(config).load(), cipher_of(config, connections)
 
 
-def cipher_of(config: Config) -> Cipher | None:
+def cipher_of(config: Config, connections: Connections) -> Cipher | None:
     """The cipher that seals secrets, or None where the configuration names no key. Raises ConfigError."""
     source = config.store.key
     if source is None:
         return None
     try:
-        return Cipher(decode_key(source.read().encode(), str(source)))
+        return Cipher(decode_key(source.read(connections.secret).encode(), str(source)))
     except StoreError as error:
         raise source.unusable(str(error)) from None
 
@@ -131,15 +146,3 @@ def fingerprint_key_of(config: Config) -> FileKeys:
             "only a SQLite store has a place of its own for it"
         )
     return FileKeys.beside(Path(path))
-
-
-def _pace(adapter: Adapter, connection: ConnectionConfig) -> Pace:
-    declared, wanted = Pace.of(adapter.features), connection.pace
-    return dataclasses.replace(
-        declared,
-        rate=wanted.rate if wanted.rate is not None else declared.rate,
-        write_rate=wanted.write_rate if wanted.write_rate is not None else declared.write_rate,
-        concurrency=wanted.concurrency or declared.concurrency,
-        attempts=declared.attempts if wanted.retries is None else wanted.retries + 1,
-        max_wait=wanted.timeout or declared.max_wait,
-    )

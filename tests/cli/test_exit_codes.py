@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 
 from ecs_sync.store import Store
-from ecs_sync.workbench import keys_of
+from ecs_sync.workbench import fingerprint_key_of
 
 from .world import MIRROR, ONE, World
 
@@ -174,8 +174,8 @@ def test_a_job_that_somebody_else_runs_is_1_and_names_the_holder(world: World) -
     from ecs_sync.config import load
 
     config = load(world.folder / "ecs-sync.yaml", environ={})
-    key, cipher = keys_of(config)
-    with Store.open(config.store.address(), cipher=cipher, fingerprint_key=key) as store:
+    key = fingerprint_key_of(config).load()
+    with Store.open(config.store.address(), fingerprint_key=key) as store:
         lease = store.acquire("payments", "somebody else at another host", ttl=60, wait=0)
         failed = world("sync")
         store.release(lease)

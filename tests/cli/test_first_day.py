@@ -146,7 +146,7 @@ def test_providers_lists_what_there_is_and_tells_the_options_of_one(world: World
     assert "document" in listed
     one = world("providers", "consul").out
     assert "datacenter" in one
-    assert "env:NAME or file:PATH" in one
+    assert "env:NAME, file:PATH or @secret:" in one
     assert world("providers", "files", "-o", "json").json["adapters"][0]["features"] == {}
     features = world("providers", "safe", "-o", "json").json["adapters"][0]["features"]
     assert features["holds_secrets"] is True

@@ -129,7 +129,7 @@ class Call:
         """The configuration with its store open. Raises ConfigError and StoreError."""
         from ecs_sync.workbench import Workbench
 
-        with Workbench.open(self.config(), self.registry()) as bench:
+        with Workbench.open(self.config(), self.registry(), self.who) as bench:
             yield bench
 
     def showing(self, bench: Workbench) -> Showing:

@@ -63,7 +63,7 @@ def _connected(call: Call, name: str) -> PieceShown:
             f"there is no adapter, mapping or connection {name!r}{nearest(name, words)} "
             f"(there are: {', '.join(words)})"
         )
-    with Workbench.open(call.config(), registry) as bench:
+    with Workbench.open(call.config(), registry, call.who) as bench:
         features = _features(bench.adapter(name).features)
     piece = _adapter(registry, connections[name].adapter)
     return dataclasses.replace(piece, name=f"{name} ({piece.name})", features=features)

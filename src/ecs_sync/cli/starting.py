@@ -104,6 +104,7 @@ def _drafted(call: Call, draft: Path) -> Config:
 
 def _made(call: Call, config: Config) -> tuple[str, Path]:
     """Makes key and store of a configuration; where the store cannot be made, the key goes too."""
+    from ecs_sync.connections import Connections
     from ecs_sync.store import Store
     from ecs_sync.workbench import cipher_of, fingerprint_key_of
 
@@ -111,7 +112,9 @@ def _made(call: Call, config: Config) -> tuple[str, Path]:
     fingerprint_key = keys.create()
     try:
         with Store.create(
-            config.store.address(), cipher=cipher_of(config), fingerprint_key=fingerprint_key
+            config.store.address(),
+            cipher=cipher_of(config, Connections(config, call.registry())),
+            fingerprint_key=fingerprint_key,
         ) as store:
             where = store.database.where.replace("+pysqlite", "")
     except BaseException:

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from ecs_sync.config.choosing import Connected, Member, Properties, read_rule
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.fields import read_fields
-from ecs_sync.config.secret import SecretSource, looks_like_source, source
+from ecs_sync.config.secret import From, SecretSource, looks_like_source, source
 from ecs_sync.config.sections import ConnectionSection, PaceSection, StoreSection, WorkerSection
 from ecs_sync.config.template import check_name, each_named
 from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig, anchored
 from ecs_sync.errors import ConfigError
-from ecs_sync.registry import AdapterType, Registry, describe
+from ecs_sync.reference import Reference
+from ecs_sync.registry import AdapterType, Registry, describe, nearest
 
 RESERVED = tuple(field.name for field in describe(ConnectionSection))
 
@@ -38,7 +39,9 @@ class Reading:
             if child is None:
                 continue
             if child.text is None:
-                self.found.add(child.at, f"must be env:NAME or file:PATH, not {child.kind}")
+                self.found.add(
+                    child.at, f"must be env:NAME, file:PATH or @secret:CONNECTION/NAME, not {child.kind}"
+                )
                 continue
             try:
                 sources[name] = source(child.text, child.at, self.folder, self.environ)
@@ -101,9 +104,18 @@ def read_connections(node: Node, properties: Properties, reading: Reading) -> Co
         group = _group(child, nodes, reading.found)
         if group is not None:
             members.setdefault(group, []).append(_member(name, child, properties, reading.found))
+    _check_references(usable.values(), nodes, reading.found)
     groups = {group: [each for each in found if each] for group, found in members.items()}
     sound = {group: found if len(found) == len(members[group]) else [] for group, found in groups.items()}
     return Connected((*nodes, *groups), usable, sound, properties)
+
+
+def _check_references(connections: Iterable[ConnectionConfig], names: Iterable[str], found: Findings) -> None:
+    """A secret of one connection may lie at another one, which there must be."""
+    known = tuple(names)
+    for each in (each for connection in connections for each in connection.secrets.values()):
+        if each.kind is From.REFERENCE and (name := Reference.parse(each.name).connection) not in known:
+            found.add(each.where, f"there is no connection {name!r}{nearest(name, known)}")
 
 
 def _group(node: Node, connections: Mapping[str, Node], found: Findings) -> str | None:
@@ -161,7 +173,8 @@ def _settings(adapter: AdapterType, node: Node, reading: Reading) -> dict[str, A
 
 def _check_options(connection: ConnectionConfig, node: Node, reading: Reading) -> None:
     """What an adapter says of its options as a whole; only where its secrets are at hand already."""
-    if any(secret.problem() for secret in connection.secrets.values()):
+    sources = connection.secrets.values()
+    if any(source.kind is From.REFERENCE or source.problem() for source in sources):
         return
     try:
         connection.options()

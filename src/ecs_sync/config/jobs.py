@@ -18,7 +18,7 @@ from ecs_sync.config.words import link_policy
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.limits import Limits
 from ecs_sync.model import Scope
-from ecs_sync.policy import STORE, JobPolicy, Rule
+from ecs_sync.policy import STORE, JobPolicy, Rule, Secrets
 from ecs_sync.registry import describe, nearest
 from ecs_sync.selection import Selection
 
@@ -58,6 +58,7 @@ def _job(name: str, node: Node, connected: Connected, reading: Reading) -> Place
         limits=_limits(given["limits"], reading) if "limits" in given else Limits(),
         protected=(Selection(given["protected"]),) if given.get("protected") else (),
         secret=given.get("secret", ()),
+        references=given.get("references", ()),
         shared=given.get("shared", False),
         paused=given.get("paused", False),
     )
@@ -133,7 +134,7 @@ def _link(
         mapping_options=options,
         policy=policy,
         select=select,
-        secrets=given.get("secrets", "refuse"),
+        secrets=given.get("secrets", Secrets.REFUSE),
         hard_deletes=given.get("hard_deletes", False),
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cronsim import CronSim, CronSimError
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from ecs_sync.registry import Spelled
 from ecs_sync.selection import check_glob
@@ -68,15 +68,6 @@ def address(text: Any) -> tuple[str, int]:
     return written[1].strip("[]"), int(written[2])
 
 
-def not_yet(text: Any) -> Any:
-    """Raises ValueError for the one way of treating secrets that is known and not there."""
-    if text == "reference":
-        raise ValueError(
-            "'reference' comes with references, which this version does not have: copy or refuse"
-        )
-    return text
-
-
 def _text(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
@@ -87,7 +78,6 @@ Percent = Annotated[float, PlainValidator(percent), _text(_PERCENT), Spelled("pe
 Cron = Annotated[str, PlainValidator(cron), WithJsonSchema({"type": "string"}), Spelled("cron line")]
 Glob = Annotated[str, PlainValidator(glob), WithJsonSchema({"type": "string"}), Spelled("pattern")]
 Address = Annotated[tuple[str, int], PlainValidator(address), _text(r".+:[0-9]{1,5}"), Spelled("HOST:PORT")]
-Secrets = Annotated[Literal["copy", "refuse"], BeforeValidator(not_yet)]
 Count = Annotated[int, Field(ge=0), Spelled("whole number")]
 Positive = Annotated[int, Field(ge=1), Spelled("whole number")]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), Spelled("number")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from ecs_sync.errors import ConfigError, Problem
+from ecs_sync.errors import ConfigError, EcsSyncError, Problem
+from ecs_sync.reference import Reference, reads_as_reference
 
 _ENV = re.compile(r"env:(\S*)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -18,6 +19,11 @@ _MOST_BYTES = 1 << 20
 class From(StrEnum):
     ENV = "env"
     FILE = "file"
+    REFERENCE = "reference"
+
+
+Opener = Callable[[Reference], str]
+"""Reads a secret at a connection. Raises EcsSyncError saying why it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +40,8 @@ class Where:
 class SecretSource:
     """A secret that is read when it is needed, and each time anew, so that a rotated one is seen.
 
-    ``name`` is the environment variable or the absolute path. Two sources are equal where they name
-    the same thing.
+    ``name`` is the environment variable, the absolute path or the reference. Two sources are equal where
+    they name the same thing.
     """
 
     kind: From
@@ -43,7 +49,7 @@ class SecretSource:
     where: Where = field(compare=False)
     environ: Mapping[str, str] = field(compare=False, repr=False)
 
-    def read(self) -> str:
+    def read(self, opened: Opener | None = None) -> str:
         """The secret; a file's without its trailing line ends. Raises `ConfigError` naming the source."""
         match self.kind:
             case From.ENV:
@@ -55,9 +61,21 @@ class SecretSource:
                 return secret
             case From.FILE:
                 return self._read_file()
+            case From.REFERENCE:
+                return self._open(opened)
+
+    def _open(self, opened: Opener | None) -> str:
+        if opened is None:
+            raise self.unusable(f"{self.name} cannot be used here: write env:NAME or file:PATH")
+        try:
+            return opened(Reference.parse(self.name))
+        except EcsSyncError as error:
+            raise self.unusable(str(error)) from None
 
     def problem(self) -> Problem | None:
-        """Why the secret cannot be read now, if it cannot."""
+        """Why the secret cannot be read now, if it cannot. What lies at a connection is not asked for."""
+        if self.kind is From.REFERENCE:
+            return None
         try:
             self.read()
         except ConfigError as error:
@@ -89,7 +107,7 @@ class SecretSource:
         return ConfigError(str(problem), (problem,))
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.name}"
+        return self.name if self.kind is From.REFERENCE else f"{self.kind}:{self.name}"
 
 
 def looks_like_source(text: str) -> bool:
@@ -100,13 +118,13 @@ def looks_like_source(text: str) -> bool:
 
 def source(text: str, where: Where, folder: Path, environ: Mapping[str, str]) -> SecretSource:
     """The source of this spelling. Raises ValueError, which never quotes what may be the secret itself."""
-    if text.startswith(("@secret:", "kv://")):
-        raise ValueError("'@secret:' comes with references, which this version does not have: use env:NAME")
+    if text.startswith("@secret:") or reads_as_reference(text):
+        return SecretSource(From.REFERENCE, Reference.parse(text).text, where, environ)
     kind, colon, name = text.partition(":")
     if not colon or kind not in ("env", "file"):
         raise ValueError(
-            "a secret never stands in the configuration: write env:NAME or file:PATH, and if this "
-            "is a real one, replace it where it was issued"
+            "a secret never stands in the configuration: write env:NAME, file:PATH or "
+            "@secret:CONNECTION/NAME, and if this is a real one, replace it where it was issued"
         )
     if kind == From.FILE:
         if not name:

@@ -21,11 +21,10 @@ from ecs_sync.config.kinds import (
     Percent,
     Positive,
     Rate,
-    Secrets,
 )
 from ecs_sync.limits import Limits
 from ecs_sync.model import HAND_PRIORITY
-from ecs_sync.policy import First, Mode, Rule
+from ecs_sync.policy import First, Mode, Rule, Secrets
 from ecs_sync.registry import Spelled
 
 _LIMITS = Limits()
@@ -148,8 +147,9 @@ class LinkSection:
     prune: Literal["foreign"] | None = option("`foreign` deletes foreign items", default=None)
     select: SelectSection | None = option("Which keys the link works on", default=None)
     secrets: Secrets = option(
-        "`copy` writes secrets to places made for them; `refuse` leaves them out, and says so",
-        default="refuse",
+        "`copy` writes secrets to places made for them; `reference` writes where a secret is kept, and "
+        "takes what lies at a secret store as a reference to it; `refuse` leaves them out, and says so",
+        default=Secrets.REFUSE,
     )
     hard_deletes: bool = option(
         "Push deletes even where the provider cannot guard them against a change in between", default=False
@@ -171,6 +171,11 @@ class JobSection:
         "Patterns of keys that no run changes without permission", default=()
     )
     secret: tuple[Glob, ...] = option("Patterns of keys whose values are secret; case is ignored", default=())
+    references: tuple[Glob, ...] = option(
+        "Patterns of the secrets, as CONNECTION/NAME, that the job may open to copy them, beside those "
+        "at the places of its own links",
+        default=(),
+    )
     shared: bool = option("Other shared jobs may write the same places", default=False)
     paused: bool = option("The worker leaves the job alone", default=False)
     for_each: dict[str, tuple[str, ...]] | None = option(

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ecs_sync.config.secret import SecretSource
+from ecs_sync.config.secret import Opener, SecretSource
 from ecs_sync.errors import ConfigError, EcsSyncError, Problem
 from ecs_sync.limits import Limits
 from ecs_sync.model import HAND_PRIORITY, Scope
-from ecs_sync.policy import JobPolicy, LinkPolicy
+from ecs_sync.policy import JobPolicy, LinkPolicy, Secrets
 from ecs_sync.selection import Selection
 
 
@@ -61,9 +61,12 @@ class ConnectionConfig:
     pace: PaceConfig
     options_type: type = field(repr=False)
 
-    def options(self) -> Any:
-        """An instance of the adapter's ``Options``, its secrets read now. Raises `ConfigError`."""
-        secrets = {name: source.read() for name, source in self.secrets.items()}
+    def options(self, opened: Opener | None = None) -> Any:
+        """An instance of the adapter's ``Options``, its secrets read now. Raises `ConfigError`.
+
+        ``opened`` reads those that are references to a secret at another connection.
+        """
+        secrets = {name: source.read(opened) for name, source in self.secrets.items()}
         try:
             return self.options_type(**self.settings, **secrets)
         except (ValueError, EcsSyncError) as error:
@@ -84,7 +87,7 @@ class LinkConfig:
     mapping_options: Any
     policy: LinkPolicy
     select: Selection = Selection()
-    secrets: Literal["copy", "refuse"] = "refuse"
+    secrets: Secrets = Secrets.REFUSE
     hard_deletes: bool = False
 
 
@@ -92,7 +95,7 @@ class LinkConfig:
 class JobConfig:
     """A scope, its links, and when they are brought into step.
 
-    ``secret`` are globs for `ecs_sync.selection.conceals`.
+    ``secret`` are globs for `ecs_sync.selection.conceals`, ``references`` for what it may open.
     """
 
     name: str
@@ -104,6 +107,7 @@ class JobConfig:
     limits: Limits = Limits()
     protected: tuple[Selection, ...] = ()
     secret: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
     shared: bool = False
     paused: bool = False
 

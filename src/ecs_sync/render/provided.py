@@ -68,7 +68,7 @@ def _options(title: str, options: Sequence[OptionShown]) -> Iterator[Part]:
 
 
 def _type(option: OptionShown) -> str:
-    return "env:NAME or file:PATH" if option.secret else option.type.replace("`", "")
+    return "env:NAME, file:PATH or @secret:…" if option.secret else option.type.replace("`", "")
 
 
 def _default(option: OptionShown) -> str:
@@ -81,9 +81,16 @@ def _plain(value: object) -> str:
     """A feature in short: of limits only those that there are, and the reasons of rules."""
     if not isinstance(value, dict):
         return json.dumps(value)
+    if "create" in value:
+        return "; ".join(f"{request} {_price(price)}" for request, price in value.items())
     said = [f"{name} {each}" for name, each in value.items() if each and name.endswith("_bytes")]
     said += [value["pattern_reason"]] if value["pattern"] else []
     return "; ".join([*said, *(rule["reason"] for rule in value["rules"])]) or "no limits"
+
+
+def _price(price: dict[str, int]) -> str:
+    calls = f"{price['request']} call" + ("" if price["request"] == 1 else "s")
+    return calls + (f" and {price['item']} an item" if price["item"] else "")
 
 
 def _features(piece: PieceShown) -> Iterator[Part]:
