@@ -27,6 +27,7 @@ _SURELY_OVER = 5.0
 """Seconds after which the vault gives no change time of that second any more, its clocks apart included."""
 
 MANAGED = "it belongs to a certificate or a storage account, and Key Vault manages it: change it there"
+NOT_A_VAULT = "the answer is not one of a vault: check the address and proxies"
 DISABLED = "it is disabled: enable its newest version, or set a new one"
 
 
@@ -291,8 +292,8 @@ def entry_in(said: Any, doing: str) -> Entry:
     try:
         return entry_of(said)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        failure = Failure(Kind.UNANSWERED, "the answer is not one of a vault: check the address and proxies")
-        raise reading_error(failure, doing) from None
+        said = None  # it may hold a value, and an error carries what its frames hold
+    raise reading_error(Failure(Kind.UNANSWERED, NOT_A_VAULT), doing)
 
 
 def _iso(seconds: int) -> str:

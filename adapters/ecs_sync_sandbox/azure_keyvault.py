@@ -8,7 +8,8 @@ Each rule has a test of its number in ``tests/sandbox/test_azure_keyvault.py``.
 
 ====  =====================================================================================  ======
 V1    without a token: 401, code Unauthorized, and WWW-Authenticate says who gives tokens     R P
-V2    a token that expired: 401 and WWW-Authenticate again, with ``error="invalid_token"``    D
+V2    a token that expired: 401 and WWW-Authenticate again, with ``error="invalid_token"``;   D P
+      one that was revoked has ``claims`` there, with which a client asks for another
 V3    PUT makes a new version, also of the same value; its id is 32 hex digits                R
 V4    a new version takes over nothing: no tags, content type, times, and it is enabled       S D
 V5    times are whole seconds: versions of one second are told apart by their ids alone       R
@@ -42,6 +43,7 @@ V27   /TENANT/oauth2/v2.0/token gives tokens to the application of the sandbox  
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import ssl
 import threading
@@ -65,6 +67,7 @@ TENANT = "00000000-0000-0000-0000-00000000ec55"
 CLIENT_ID = "00000000-0000-0000-0000-0000000000c1"
 CLIENT_SECRET = "sandbox"  # noqa: S105
 _MOST = 25
+_CLAIMS = base64.b64encode(b'{"access_token":{"nbf":{"essential":true,"value":"1"}}}').decode()
 
 
 @dataclass
@@ -72,13 +75,18 @@ class Entra:
     """Who gives tokens to the sandbox's one application, and knows which of them have expired."""
 
     tokens: set[str] = field(default_factory=set)
-    expired: set[str] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expire(self) -> None:
         """No token that was given so far is taken any more."""
         with self.lock:
-            self.expired |= self.tokens
+            self.tokens.clear()
+
+    def revoke(self) -> None:
+        """As `expire`, and clients are told to ask for others: what continuous access evaluation does."""
+        with self.lock:
+            self.revoked |= self.tokens
             self.tokens.clear()
 
     def respond(self, request: Request, url: str, tenant: str) -> Reply:
@@ -130,6 +138,9 @@ class _Service:
         )
         if scheme.lower() != "bearer" or not token:
             text = "AKV10000: Request is missing a Bearer or PoP token."
+        elif token in self.entra.revoked:
+            where += f', error="insufficient_claims", claims="{_CLAIMS}"'
+            text = "AKV10050: The token was revoked."
         elif token not in self.entra.tokens:
             where += ', error="invalid_token", error_description="The token is expired"'
             text = "AKV10045: The token is expired or not one of this tenant."
@@ -231,7 +242,8 @@ class _Service:
         shown = ahead[:size]
         following = None
         if len(shown) < len(ahead):
-            marker = _marker(shown[-1]) if shown else after
+            # An empty page leads on as well: '!' sorts before everything that a name can go on with.
+            marker = _marker(shown[-1]) if shown else f"{after}!"
             tail = f"api-version={request.query['api-version']}&$skiptoken={marker}&maxresults={most}"
             following = f"{self.url}{request.path}?{tail}"
         return _json({"value": shown, "nextLink": following})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,10 @@ import pytest
 from ecs_sync.adapter import Attributes
 from ecs_sync.testing import adapter_contract
 from ecs_sync.testing.adapter_contract import Behaviour, Subject
-from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter, KeyVaultOptions, KeyVaultPlace
+from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter
 from ecs_sync_sandbox.azure_keyvault import KeyVaultServer
 from ecs_sync_sandbox.azure_keyvault_state import Answer, Vault
-
-
-def adapter_of(server: KeyVaultServer, **options: Any) -> KeyVaultAdapter:
-    told: Mapping[str, Any] = {**server.connection(), "client_secret": "sandbox", **options}
-    return KeyVaultAdapter(KeyVaultOptions(**{name: it for name, it in told.items() if name != "adapter"}))
+from tests.adapters.keyvault_sandbox import PLACE, adapter_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def subject(shared: tuple[KeyVaultServer, KeyVaultAdapter]) -> Subject:
     server.vault.clear()
     return Subject(
         adapter,
-        KeyVaultPlace("acme-"),
+        PLACE,
         Hand(server.vault),
         id=lambda name: f"acme-{name}",
         beside="acme2-x",

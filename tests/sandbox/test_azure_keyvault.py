@@ -118,6 +118,8 @@ def test_v2_an_expired_token_is_challenged_again(server: KeyVaultServer, caller:
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
     caller.log_in()
     assert caller.told("GET", "/secrets/a")["value"] == "on"
+    server.entra.revoke()
+    assert 'claims="' in caller.send("GET", "/secrets/a").headers["WWW-Authenticate"]
 
 
 def test_v3_every_put_makes_a_version(caller: Caller) -> None:
