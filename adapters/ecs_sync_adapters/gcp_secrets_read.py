@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import google_crc32c
-from google.cloud.secretmanager_v1 import types
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error
 from ecs_sync_adapters.gcp_secrets_session import Wire
+from ecs_sync_adapters.gcp_secrets_types import types
 
 NAME = "[A-Za-z0-9_-]{1,255}"
 MOST_A_PAGE = 25_000

@@ -24,12 +24,13 @@ import google.auth
 import grpc
 from google.auth import exceptions as sdk
 from google.auth import impersonated_credentials
+from google.auth.credentials import with_scopes_if_required
 from google.auth.transport.requests import Request
-from google.cloud.secretmanager_v1 import types
 from google.oauth2 import service_account
 from google.protobuf.empty_pb2 import Empty
 
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, failed
+from ecs_sync_adapters.gcp_secrets_types import types
 
 CredentialName = Literal["default", "service-account"]
 Method = Literal[
@@ -208,7 +209,10 @@ _NO_CREDENTIAL = (
 def _credentials(credential: Credential, request: Any) -> Any:
     match credential.name:
         case "default":
-            found, _ = google.auth.default(scopes=[_SCOPE], request=request)
+            # With a scope, the chain would ask another service for a project's name that nobody needs.
+            found, _ = google.auth.default(request=request)
+            scoped: Any = with_scopes_if_required
+            found = scoped(found, [_SCOPE])
         case "service-account":
             load: Any = service_account.Credentials.from_service_account_file
             key = load(str(credential.file), scopes=[_SCOPE])
@@ -243,4 +247,5 @@ def _silence() -> Iterator[None]:
 
 
 def _fit_to_log(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or not _unlogged.get()
+    # What goes wrong is told by an exception; a warning here is of projects that the chain does not know.
+    return record.levelno >= logging.ERROR or not _unlogged.get()

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import google_crc32c
-from google.cloud.secretmanager_v1 import types
 
 from ecs_sync.adapter import Delete, Outcome, Put, Verdict, Write
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error, writing_error
 from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, asked
 from ecs_sync_adapters.gcp_secrets_session import Wire
+from ecs_sync_adapters.gcp_secrets_types import types
 
 Replication = Literal["automatic", "user-managed"]
 
