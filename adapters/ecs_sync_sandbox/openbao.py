@@ -11,6 +11,7 @@ with OpenBaoServer() as bao:
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
 import socket
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 from ecs_sync_sandbox.real_server import NotReady, RealServer, answers
 
 ROOT_TOKEN = "sandbox-root"  # noqa: S105  of a server in memory that listens on the loopback address
@@ -182,6 +184,27 @@ class OpenBaoServer:
     def seal(self) -> None:
         """From now on every call is answered with 503. A server in memory cannot be unsealed by others."""
         self.call("PUT", "sys/seal")
+
+
+def front(url: str) -> HttpServer:
+    """A door before the server at ``url``: hands everything on, keeps a log, and plays faults on demand."""
+    host, _, port = url.removeprefix("http://").partition(":")
+
+    def respond(request: Request) -> Reply:
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        headers = {name: text for name, text in request.headers.items() if name not in _HOP_BY_HOP}
+        try:
+            connection.request(request.method, request.target, request.body or None, headers)
+            answer = connection.getresponse()
+            kept = tuple(pair for pair in answer.getheaders() if pair[0].lower() not in _HOP_BY_HOP)
+            return Reply(answer.status, answer.read(), kept)
+        finally:
+            connection.close()
+
+    return HttpServer(respond)
+
+
+_HOP_BY_HOP = frozenset({"connection", "content-length", "date", "host", "keep-alive", "transfer-encoding"})
 
 
 def _listens(url: str) -> bool:

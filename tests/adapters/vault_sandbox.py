@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from ecs_sync.adapter import Attributes, Features, Item, Limits, Listing, Outcome, Page, Put, Token, Write
+from ecs_sync_adapters.vault_kv1 import VaultKv1Adapter
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
 from ecs_sync_sandbox.openbao import ROOT_TOKEN, OpenBaoServer, Refused
@@ -37,6 +38,10 @@ def options_of(url: str, **more: Any) -> VaultOptions:
 
 def adapter_of(bao: OpenBaoServer, **more: Any) -> VaultKv2Adapter:
     return VaultKv2Adapter(options_of(bao.url, **more))
+
+
+def kv1_of(bao: OpenBaoServer, mount: str, **more: Any) -> VaultKv1Adapter:
+    return VaultKv1Adapter(options_of(bao.url, mount=mount, **more))
 
 
 def items(listing: Listing) -> list[Item]:
@@ -117,6 +122,28 @@ def _opened(page: Page) -> Page:
         for item in page.items
     )
     return dataclasses.replace(page, items=tuple(found))
+
+
+@dataclass(frozen=True)
+class Kv1Hand:
+    """Somebody with the command line of Vault, at KV 1."""
+
+    bao: OpenBaoServer
+    mount: str
+
+    def set(self, id: str, value: bytes, attributes: Attributes = ()) -> None:
+        assert not attributes, "KV 1 has none"
+        self.bao.call("PUT", f"{self.mount}/{id}", json.loads(boxed(value)))
+
+    def delete(self, id: str) -> None:
+        self.bao.call("DELETE", f"{self.mount}/{id}")
+
+    def get(self, id: str) -> bytes | None:
+        try:
+            answer = self.bao.call("GET", f"{self.mount}/{id}")
+        except Refused:
+            return None
+        return unboxed(json.dumps(answer["data"], ensure_ascii=False).encode())
 
 
 @dataclass(frozen=True)
