@@ -6,8 +6,12 @@ that the token is for: nothing was sent there. No answer of Entra is quoted but 
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
@@ -17,14 +21,12 @@ from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
-    HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
 )
 from azure.identity import (
     AzureCliCredential,
     ClientSecretCredential,
-    CredentialUnavailableError,
     DefaultAzureCredential,
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
@@ -125,12 +127,13 @@ class Credential:
 
     def __init__(self, identity: Identity, patience: Patience = Patience()) -> None:
         """Connects to nothing yet."""
-        self._identity = identity
-        self._credential = _translated(identity.name, lambda: _chosen(identity, patience))
+        self._name = identity.name
+        self._heard = _Heard()
+        self._credential = self._translated(lambda: _chosen(identity, patience, self._heard))
 
     def get_token(self, *scopes: str, **asked: Any) -> AccessToken:
         """A token for these scopes, from memory while it lasts: it is renewed before it expires."""
-        return _translated(self._identity.name, lambda: self._credential.get_token(*scopes, **asked))
+        return self._translated(lambda: self._credential.get_token(*scopes, **asked))
 
     def close(self) -> None:
         """Closes the connections to whoever gives tokens."""
@@ -138,18 +141,56 @@ class Credential:
         if close is not None:
             close()
 
+    def _translated(self, ask: Callable[[], _Given]) -> _Given:
+        """What ``ask`` gives; whatever goes wrong is told in our own words, for Entra's may tell too much."""
+        self._heard.clear()
+        try:
+            with _unlogged():
+                return ask()
+        except (AzureError, OSError, ValueError, KeyError, TypeError) as error:
+            # The others than Azure's own are of a token file or of an environment that is incomplete.
+            failure = _failure(self._name, error, self._heard)
+        raise failure from None
+
     def __repr__(self) -> str:
-        return f"<credential {self._identity.name}>"
+        return f"<credential {self._name}>"
 
 
-def _chosen(identity: Identity, patience: Patience) -> TokenCredential:
-    told = _settings(identity, patience)
-    entra = {**told, **_authority(identity)}
+class _Heard:
+    """The last answer of whoever gives tokens, in this thread: the SDK's errors do not tell its status."""
+
+    def __init__(self) -> None:
+        self._last = threading.local()
+
+    @property
+    def status(self) -> int:
+        """0 where there was none."""
+        return int(getattr(self._last, "status", 0))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names in lower case."""
+        return dict(getattr(self._last, "headers", {}))
+
+    def clear(self) -> None:
+        self._last.status, self._last.headers = 0, {}
+
+    def hear(self, response: Any) -> None:
+        """A ``raw_response_hook`` of azure-core."""
+        answer = response.http_response
+        self._last.status = answer.status_code or 0
+        self._last.headers = {name.lower(): text for name, text in answer.headers.items()}
+
+
+def _chosen(identity: Identity, patience: Patience, heard: _Heard) -> TokenCredential:
+    told = _settings(identity, patience, heard)
+    entra = {**told, **_authority(identity.authority or PUBLIC_AUTHORITY)}
+    seconds = max(1, round(patience.read))
     match identity.name:
         case "default":
             named = {"managed_identity_client_id": identity.client_id} if identity.client_id else {}
-            host = {"authority": identity.authority} if identity.authority else {}
-            return DefaultAzureCredential(process_timeout=_seconds(patience), **told, **named, **host)
+            host = _authority(identity.authority) if identity.authority else {}
+            return DefaultAzureCredential(process_timeout=seconds, **told, **named, **host)
         case "managed-identity":
             return ManagedIdentityCredential(client_id=identity.client_id, **told)
         case "client-secret":
@@ -164,66 +205,65 @@ def _chosen(identity: Identity, patience: Patience) -> TokenCredential:
                 **entra,
             )
         case "cli":
-            return AzureCliCredential(tenant_id=identity.tenant_id or "", process_timeout=_seconds(patience))
+            return AzureCliCredential(tenant_id=identity.tenant_id or "", process_timeout=seconds)
 
 
-def _settings(identity: Identity, patience: Patience) -> dict[str, Any]:
+def _settings(identity: Identity, patience: Patience, heard: _Heard) -> dict[str, Any]:
     """No retries and no proxies, netrc or certificates of the environment; ours is the pace."""
     return {
         "retry_total": 0,
         "connection_timeout": patience.connect,
         "read_timeout": patience.read,
         "use_env_settings": False,
+        "raw_response_hook": heard.hear,
         **({"connection_verify": identity.ca_file} if identity.ca_file else {}),
     }
 
 
-def _authority(identity: Identity) -> dict[str, Any]:
-    authority = identity.authority or PUBLIC_AUTHORITY
-    # An authority that Microsoft does not list is one of a private cloud, and would not be found in the list.
-    known = (urlsplit(authority).hostname or "") in _KNOWN_AUTHORITIES
-    return {"authority": authority, "disable_instance_discovery": not known}
+def _authority(address: str) -> dict[str, Any]:
+    """An authority that Microsoft does not list is one of a private cloud: it is not looked for there."""
+    known = (urlsplit(address).hostname or "") in _KNOWN_AUTHORITIES
+    return {"authority": address, "disable_instance_discovery": not known}
 
 
-def _seconds(patience: Patience) -> int:
-    return max(1, round(patience.read))
+def _failure(name: str, error: Exception, heard: _Heard) -> TokenFailure:
+    """The SDK wraps every failure into one of authentication; what it was, its cause and the answer tell."""
+    who = f"credential {name!r}"
+    causes = (error, error.__cause__)
+    if any(isinstance(cause, ServiceRequestError | ServiceResponseError) for cause in causes):
+        what = "whoever gives its tokens cannot be reached: check authority, network and TLS"
+        return TokenFailure(Trouble.UNREACHABLE, f"{who}: {what}")
+    if heard.status == 429:
+        return TokenFailure(Trouble.THROTTLED, f"{who}: Entra asks to slow down", heard.headers)
+    if heard.status >= 500:
+        return TokenFailure(Trouble.UNREACHABLE, f"{who}: Entra failed with status {heard.status}")
+    code = re.search(r"AADSTS[0-9]+", str(error)) if isinstance(error, ClientAuthenticationError) else None
+    if code is not None:
+        return TokenFailure(Trouble.REFUSED, f"{who} is not accepted ({code.group()}): {_RENEW}")
+    return TokenFailure(Trouble.REFUSED, f"{who}: {_ABSENT[name]}")
 
 
-def _translated(name: str, ask: Callable[[], _Given]) -> _Given:
-    """What ``ask`` gives. Whatever goes wrong is told in our own words: Entra's may name too much."""
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keeps what the SDKs log of tokens out of every log: of an answer they cannot read, it is all of it.
+
+    Their loggers come into being as their modules are used, so the filter is put on each anew.
+    """
+    before = _quiet.set(True)
     try:
-        return ask()
-    except CredentialUnavailableError:
-        raise TokenFailure(Trouble.REFUSED, f"credential {name!r}: {_ABSENT[name]}") from None
-    except ClientAuthenticationError as error:
-        failure = _answered(name, error)
-    except (ServiceRequestError, ServiceResponseError) as error:
-        what = f"whoever gives its tokens cannot be reached ({type(error).__name__})"
-        failure = TokenFailure(Trouble.UNREACHABLE, f"credential {name!r}: {what}")
-    except HttpResponseError as error:
-        failure = _answered(name, error)
-    except (AzureError, OSError, ValueError, KeyError, TypeError) as error:
-        # Of a token file or an environment that is incomplete, and of an answer that is none of Entra's.
-        failure = TokenFailure(
-            Trouble.REFUSED, f"credential {name!r}: {_ABSENT[name]} ({type(error).__name__})"
-        )
-    raise failure from None
+        for name in tuple(logging.root.manager.loggerDict):
+            if name.partition(".")[0] == "msal" or name.startswith("azure.identity"):
+                logging.getLogger(name).addFilter(_is_to_be_logged)
+        yield
+    finally:
+        _quiet.reset(before)
 
 
-def _answered(name: str, error: HttpResponseError) -> TokenFailure:
-    response = error.response
-    if response is None and name == "default":
-        return TokenFailure(Trouble.REFUSED, f"credential {name!r}: {_ABSENT[name]}")
-    status = getattr(response, "status_code", None)
-    headers = {key.lower(): text for key, text in getattr(response, "headers", {}).items()}
-    code = re.search(r"AADSTS[0-9]+", str(error.message))
-    said = code.group() if code else f"status {status}" if status else "no reason given"
-    if status == 429:
-        return TokenFailure(Trouble.THROTTLED, f"credential {name!r}: Entra asks to slow down", headers)
-    if status is not None and status >= 500:
-        return TokenFailure(Trouble.UNREACHABLE, f"credential {name!r}: Entra failed ({said})", headers)
-    return TokenFailure(Trouble.REFUSED, f"credential {name!r} is not accepted ({said}): {_RENEW}")
+def _is_to_be_logged(_: logging.LogRecord) -> bool:
+    return not _quiet.get()
 
+
+_quiet: ContextVar[bool] = ContextVar("azure_tokens_quiet", default=False)
 
 _RENEW = "look at tenant_id and client_id, renew the secret or log in again, and check the machine's clock"
 _ABSENT = {
