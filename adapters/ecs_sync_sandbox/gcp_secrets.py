@@ -54,7 +54,7 @@ from ecs_sync_sandbox.gcp_secrets_store import Refused, Secrets
 SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
 NUMBER = "424242424242"
 MOST_A_PAGE = 25_000
-_PERMISSIONS = {
+PERMISSIONS = {
     "ListSecrets": "secrets.list",
     "CreateSecret": "secrets.create",
     "GetSecret": "secrets.get",
@@ -264,7 +264,7 @@ class GcpSecretsServer:
         scheme, _, token = metadata.get("authorization", "").partition(" ")
         if self.tokens is not None and (scheme != "Bearer" or token not in self.tokens):
             raise Refused(grpc.StatusCode.UNAUTHENTICATED, "Request had invalid authentication credentials.")
-        permission = f"secretmanager.{_PERMISSIONS[method]}"
+        permission = f"secretmanager.{PERMISSIONS[method]}"
         secret = re.sub("/versions/.*", "", name).rpartition("/")[2]
         if (method, secret) in self._denied:
             text = f"Permission '{permission}' denied for resource '{name}' (or it may not exist)."

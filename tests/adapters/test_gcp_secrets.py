@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +29,9 @@ from ecs_sync.mapping import Refusal
 from ecs_sync.model import Entry, Key, Scope, Value
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions, GcpSecretsPlace
 from ecs_sync_mappings.path import PathMapping, PathOptions
-from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
+from ecs_sync_sandbox.gcp_secrets import PERMISSIONS, GcpSecretsServer
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs/providers/gcp-secrets.md"
 PLACE = GcpSecretsPlace("acme-prod-")
 MODE = "acme-prod-mode"
 RACED, REFUSED, APPLIED = Verdict.RACED, Verdict.REFUSED, Verdict.APPLIED
@@ -653,3 +657,27 @@ def test_an_answer_that_names_no_version_is_not_taken(
     server.damage_next("GetSecretVersion", emptied)
     with pytest.raises(Unavailable, match="names no version"):
         items(gcp.get([MODE]))
+
+
+# -- documentation
+
+
+def test_the_example_in_the_documentation_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    exec(code, {})
+    assert code.rstrip().rpartition("# ")[2] == capsys.readouterr().out.strip()
+
+
+def test_the_documentation_names_every_option_and_grants_what_is_called(server: GcpSecretsServer) -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    assert [f.name for f in fields(GcpSecretsOptions) if f"`{f.name}`" not in text] == []
+    roles = [json.loads(part.partition("```")[0]) for part in text.split("```json\n")[1:]]
+    granted = {permission for role in roles for permission in role["includedPermissions"]}
+    gcp = adapter_of(server, labels=True)
+    write(gcp, Put(MODE, b"1", None))
+    write(gcp, Put(MODE, b"2", at(gcp)))
+    for listing in (gcp.list(PLACE, None), gcp.get([MODE]), gcp.history(MODE, None)):
+        assert items(listing)
+    write(gcp, Delete(MODE, at(gcp)))
+    assert {f"secretmanager.{PERMISSIONS[each.method]}" for each in server.requests} == granted
