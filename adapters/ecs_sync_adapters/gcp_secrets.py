@@ -16,7 +16,7 @@ from typing import ClassVar
 from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Revision, Token, Write
 from ecs_sync.errors import ConfigError, Denied, Rejected
 from ecs_sync_adapters.gcp_secrets_options import GcpSecretsOptions, GcpSecretsPlace, features, problems
-from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, found, listed, pinned, versions
+from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.gcp_secrets_session import Credential, Endpoint, Wire
 from ecs_sync_adapters.gcp_secrets_write import Creation, carry_out
 
@@ -68,6 +68,10 @@ class GcpSecretsAdapter:
         a secret without a version is absent, for it holds nothing.
         """
         return Listing(found(self._connected(), self._parent, ids))
+
+    def peek(self, ids: Sequence[ItemId]) -> Listing:
+        """Which versions are the latest, without their values, labels and annotations."""
+        return Listing(peeked(self._connected(), self._parent, ids))
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:
         """The versions after ``after``, oldest first; no proof where that was a secret deleted since."""

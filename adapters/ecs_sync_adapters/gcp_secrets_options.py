@@ -20,9 +20,13 @@ _KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKe
 class GcpSecretsOptions:
     """How to reach the secrets of a project."""
 
-    project: str = option("The project's id, such as acme-prod-1; never taken from the credential")
+    project: str = option(
+        "The project's id, such as acme-prod-1; never taken from the credential", where=True
+    )
     location: str | None = option(
-        "The location of regional secrets, such as europe-west3; without it, secrets are global", default=None
+        "The location of regional secrets, such as europe-west3; without it, secrets are global",
+        default=None,
+        where=True,
     )
     credential: CredentialName = option(
         "Where the credential comes from: default (Google's own chain) or service-account (the key in "
@@ -35,7 +39,9 @@ class GcpSecretsOptions:
         "Another address of the IAM Credentials API, which impersonate asks", default=None
     )
     endpoint: str | None = option(
-        "Another address of Secret Manager as HOST:PORT, such as that of a private endpoint", default=None
+        "Another address of Secret Manager as HOST:PORT, such as that of a private endpoint",
+        default=None,
+        where=True,
     )
     plaintext: bool = option(
         "No TLS and no credential, for local servers only: needs an endpoint", default=False
@@ -177,6 +183,7 @@ def features(options: GcpSecretsOptions) -> Features:
         change_times=True,
         history=True,
         pins=True,
+        peeks=True,
         prices=Prices(
             get=Price(0, 3 if options.labels else 2),
             create=Price(0, 2),

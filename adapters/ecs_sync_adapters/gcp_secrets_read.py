@@ -139,6 +139,17 @@ def found(wire: Wire, parent: Parent, ids: Sequence[ItemId]) -> Iterator[Page]:
     yield Page(proof=Proof(), calls=0)
 
 
+def peeked(wire: Wire, parent: Parent, ids: Sequence[ItemId]) -> Iterator[Page]:
+    """As `found`, without values, labels and annotations: one call for each name."""
+    for id in ids:
+        if re.fullmatch(NAME, id):
+            item = latest(wire, parent, id, ())
+            yield Page((item,)) if item is not None else Page(absent=(id,))
+        else:
+            yield Page(absent=(id,), calls=0)
+    yield Page(proof=Proof(), calls=0)
+
+
 def versions(wire: Wire, parent: Parent, id: ItemId, after: Revision | None) -> Iterator[Page]:
     """The versions after ``after``, oldest first; without proof where that one was of another secret.
 

@@ -19,6 +19,7 @@ from ecs_sync.adapter import (
     KeepsHistory,
     Listing,
     Outcome,
+    Peeks,
     Pins,
     Put,
     Verdict,
@@ -294,6 +295,27 @@ def test_a_version_somebody_added_while_we_created_is_told_as_replaced(
     assert (outcome.verdict, outcome.replaced, outcome.revision) == (APPLIED, theirs.revision, ours.revision)
 
 
+def test_a_peek_tells_what_moved_and_reads_no_secret(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    assert isinstance(gcp, Peeks)
+    server.secrets.set(MODE, b"1")
+    server.secrets.set("acme-prod-off", b"1")
+    server.secrets.become("acme-prod-off", "1", "DISABLED")
+    found = one(gcp)
+    seen = {item.id: item for item in items(gcp.peek([MODE, "acme-prod-off"]))}
+    assert (seen[MODE].revision, seen[MODE].changed, seen[MODE].value) == (
+        found.revision,
+        found.changed,
+        None,
+    )
+    assert seen["acme-prod-off"].unreadable
+    assert absent(gcp.peek(["acme-prod-none", "a/b"])) == ["acme-prod-none", "a/b"]
+    server.secrets.set(MODE, b"2")
+    assert items(gcp.peek([MODE]))[0].revision != found.revision
+    assert server.count("AccessSecretVersion") == 1
+
+
 # -- deletes
 
 
@@ -567,6 +589,7 @@ def test_every_page_tells_how_many_calls_it_took(server: GcpSecretsServer) -> No
         lambda: tagged.list(PLACE, None),
         lambda: gcp.get(ids),
         lambda: tagged.get(ids),
+        lambda: tagged.peek(ids),
         lambda: gcp.history("acme-prod-0", None),
         lambda: gcp.history("acme-prod-0", first),
         lambda: gcp.history("acme-prod-0", "no revision"),
