@@ -8,6 +8,7 @@ its own document there, and deploys it: nothing is lost and nothing is made twic
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,7 @@ from ecs_sync_adapters.aws_appconfig_read import (
     AfterRollback,
     Sight,
     Standing,
+    Version,
     is_gone,
     revision_of,
     sighted,
@@ -174,9 +176,7 @@ def _made(errand: _Errand, draft: _Draft, standing: Standing) -> str | Outcome:
     latest = _latest(errand)
     if latest:
         found = version_of(errand.line, errand.spot, errand.profile, str(latest))
-        if not isinstance(found, Failure) and draft == _Draft(
-            found.content, found.content_type, found.description
-        ):
+        if not isinstance(found, Failure) and _is(draft, found, errand.profile):
             return str(latest)
     made = _created(errand, draft, latest)
     if not isinstance(made, Failure):
@@ -184,6 +184,22 @@ def _made(errand: _Errand, draft: _Draft, standing: Standing) -> str | Outcome:
     if made.code == CONFLICT:
         return errand.raced(f"somebody made a version after {latest} at the same moment")
     return errand.failed(made, "making a version")
+
+
+def _is(draft: _Draft, version: Version, profile: Profile) -> bool:
+    """Is a version what the draft shall be? Flags are kept in AppConfig's own spelling of their JSON."""
+    if (draft.content_type, draft.description) != (version.content_type, version.description):
+        return False
+    if draft.content == version.content:
+        return True
+    return profile.type == FLAGS and _canonical(draft.content) == _canonical(version.content)
+
+
+def _canonical(content: bytes) -> str:
+    try:
+        return json.dumps(json.loads(content), sort_keys=True)
+    except ValueError:
+        return content.hex()
 
 
 def _created(errand: _Errand, draft: _Draft, latest: int) -> str | Failure:

@@ -20,7 +20,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any, Self
@@ -76,6 +76,7 @@ class AppConfigServer:
         self._ahead = 0.0
         self._applications = applications
         self._descriptions: dict[tuple[str, ...], str] = {}
+        self._meddling: list[tuple[str, Callable[[], object]]] = []
         self.http = HttpServer(self._respond, port=port)
         self.url = self.http.url
 
@@ -118,6 +119,10 @@ class AppConfigServer:
         """Lets so much time pass for deployments."""
         self._ahead += minutes * 60
 
+    def before_next(self, operation: str, action: Callable[[], object]) -> None:
+        """Runs ``action`` between the arrival of the next request of this operation and its carrying out."""
+        self._meddling.append((operation, action))
+
     def operations(self) -> list[str]:
         """The operations that were asked for so far, in order, faulty ones included."""
         return [asked(request.method, request.path).operation for request in self.http.requests]
@@ -130,6 +135,11 @@ class AppConfigServer:
 
     def _respond(self, request: Request) -> Reply:
         what = asked(request.method, request.path)
+        for step in self._meddling:
+            if step[0] == what.operation:
+                self._meddling.remove(step)
+                step[1]()
+                break
         with _LOCK, request_scope(self._account, self.region):
             token = _ahead.set(self._ahead)
             try:
