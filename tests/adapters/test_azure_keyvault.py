@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -501,3 +502,10 @@ def test_a_closed_adapter_connects_again(server: KeyVaultServer, adapter: KeyVau
     assert len(items(adapter.list(PLACE, None))) == 1
     adapter.close()
     assert one(adapter, "acme-db").value == b"theirs"
+
+
+def test_the_example_in_the_documentation_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs/providers/azure-keyvault.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    exec(code, {})
+    assert code.rstrip().rpartition("# ")[2] == capsys.readouterr().out.strip()

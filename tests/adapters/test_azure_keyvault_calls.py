@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from benchmarks.calls_azure_keyvault import counts
 
 from ecs_sync.adapter import Delete, Listing, Put, Verdict
 from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter
@@ -117,3 +118,13 @@ def test_writes_cost_what_the_features_say(
         outside(server, "acme-x", f"v{number}")
         clock.now += 1
     assert cost(Put("acme-x", b"new", one(adapter, "acme-x").revision)) == 4
+
+
+def test_whole_runs_cost_what_the_documentation_says() -> None:
+    assert [(count.calls, count.least) for count in counts(30, 4, 2)] == [
+        (2 + 4 * 30, 31),  # the challenge and an empty page; look, set, look and proof of each
+        (2 + 30, 2),
+        (2, 2),
+        (2 + 5 * 4, 6),  # and the value that the archive keeps
+        (2 + 4 * 2, 4),  # the value for the archive, a point read, the delete, and the proof
+    ]

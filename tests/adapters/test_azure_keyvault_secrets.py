@@ -24,6 +24,12 @@ def server() -> Iterator[KeyVaultServer]:
         yield server
 
 
+def quoting_refusal(server: KeyVaultServer, status: int) -> None:
+    """The next set is refused in words that quote the value."""
+    body = f'{{"error": {{"code": "Odd", "message": "{CANARY} is no good"}}}}'
+    server.faults.fail_next(status, body=body, when=told("PUT"))
+
+
 def everything_that_carries_a_value(server: KeyVaultServer, adapter: KeyVaultAdapter) -> list[AdapterError]:
     """Every call with the canary in its request or answer; the errors that came of it."""
     value = CANARY.encode()
@@ -35,23 +41,26 @@ def everything_that_carries_a_value(server: KeyVaultServer, adapter: KeyVaultAda
         except AdapterError as error:
             errors.append(error)
 
+    def attempt_to_read(id: str) -> None:
+        try:
+            one(adapter, id)
+        except AdapterError as error:
+            errors.append(error)
+
     attempt(Put("acme-db", value, None))
     attempt(Put("acme-db", value, None))
     attempt(Put("acme-db", value + b"2", one(adapter, "acme-db").revision))
     attempt(Put("acme-raw", value + b"\xff", None))
     attempt(Put("acme-wide", value * 2000, None))
     for status in (500, 429, 403, 400, 409):
-        server.fail_next(status, CANARY, method="PUT")
+        quoting_refusal(server, status)
         attempt(Put("acme-other", value, None))
     server.faults.fail_next(200, body=f'{{"value": "{CANARY}", "id": 5}}', when=told("PUT"))
     attempt(Put("acme-odd", value, None))
     server.faults.drop_next(when=told("PUT"))
     attempt(Put("acme-lost", value, None))
     server.faults.fail_next(200, body=f'{{"value": "{CANARY}"}}', when=told("GET"))
-    try:
-        one(adapter, "acme-db")
-    except AdapterError as error:
-        errors.append(error)
+    attempt_to_read("acme-db")
     assert one(adapter, "acme-db").value == value + b"2"
     assert len(items(adapter.history("acme-db", None))) == 2
     listed(adapter)
