@@ -22,6 +22,7 @@ from ecs_sync.adapter import (
     Listing,
     Outcome,
     Page,
+    Pointer,
     Proof,
     Put,
     Revision,
@@ -37,6 +38,7 @@ from ecs_sync.errors import AdapterError, Rejected
 from .memory_store import Counting, Visible, WriteFault, memory, stripped
 
 _Class = Literal["A", "B", "C", "D"]
+_POINTS = "application/x-reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class MemoryOptions:
     change_times: bool = option("Items carry a change time, from the store's own clock", default=False)
     tokens: bool = option("Listings can answer 'unchanged since', and places can be watched", default=True)
     current: bool = option("Reads show all that was acknowledged; else they are not trusted to", default=True)
+    refers: bool = option("Has references of its own to the secrets of other stores", default=False)
     managed_attributes: tuple[str, ...] = option("Attributes that a write sets", default=("content-type",))
     min_value_bytes: int = option("The shortest value", default=0)
     max_value_bytes: int | None = option("The longest value", default=None)
@@ -159,6 +162,39 @@ class MemoryAdapter:
             if after is None or int(item.revision or 0) > int(after)
         ]
         return Listing([Page(tuple(items), proof=Proof())])
+
+    def peek(self, ids: Sequence[ItemId]) -> Listing:
+        """All ids in one page, without values."""
+        store = self._memory
+        with store.lock:
+            store.count("peek")
+            found = [item for id in ids if (item := store.shown().get(id)) is not None]
+            absent = tuple(id for id in ids if id not in store.shown())
+        return Listing([Page(tuple(self._as_shown(item, "hidden") for item in found), absent, Proof())])
+
+    def version(self, id: ItemId, version: str) -> Item | None:
+        """A version that is kept. Raises `Rejected` where none are."""
+        pages = self.history(id, None).pages
+        return next((item for page in pages for item in page.items if item.revision == version), None)
+
+    def address(self, id: ItemId, version: str | None) -> str:
+        return f"memory://{self._memory.name}/{id}" + (f"@{version}" if version is not None else "")
+
+    def addressed(self, address: str) -> tuple[ItemId, str | None] | None:
+        start = f"memory://{self._memory.name}/"
+        if not address.startswith(start):
+            return None
+        id, _, version = address.removeprefix(start).partition("@")
+        return id, version or None
+
+    def pointer(self, address: str) -> Pointer | None:
+        """Any address of a store in memory."""
+        known = self._options.refers and address.startswith("memory://")
+        return Pointer(address.encode(), attributes({"content-type": _POINTS})) if known else None
+
+    def pointed(self, item: Item) -> str | None:
+        points = self._options.refers and dict(item.attributes).get("content-type") == _POINTS
+        return (item.value or b"").decode() if points else None
 
     def watch(self, place: MemoryPlace, since: Token | None, timeout: float) -> bool:
         """Wakes on the first move below the place after ``since``, or after now."""
@@ -321,6 +357,9 @@ def _features(options: MemoryOptions) -> Features:
         unchanged=options.tokens,
         watch=options.tokens,
         history=history,
+        pins=history,
+        peeks=True,
+        refers=options.refers,
         managed_attributes=frozenset(options.managed_attributes),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ecs_sync.diff import Image, Unsayable, Unseen
 from ecs_sync.looking import Looking
-from ecs_sync.model import Type
+from ecs_sync.model import Entry, Type
 from ecs_sync.plan import Change
 from ecs_sync.policy import First, Secrets, Why
 from ecs_sync.store import Store, Stored
@@ -20,7 +20,9 @@ def kept_out(looking: Looking, stored: Stored | None, store: Store) -> Looking:
     moved = looking.base is None or looking.observed != looking.base.fingerprint
     if not moved or not looking.side.remote.policy.adopts:
         return looking
-    if _strays(looking, stored):
+    if stored is not None and stored.entry is not None and _is_copy(looking, stored.entry):
+        if looking.lifted == stored.entry or _meets_willingly(looking):
+            return looking
         reason = "it is a copy of a secret that is kept elsewhere: change it there, or unset the key"
         return replace(looking, kept_out=reason)
     if looking.lifted is None or not looking.lifted.holds_plaintext or store.keeps_secrets:
@@ -32,15 +34,15 @@ def kept_out(looking: Looking, stored: Stored | None, store: Store) -> Looking:
     )
 
 
-def _strays(looking: Looking, stored: Stored | None) -> bool:
-    """Did somebody edit the copy of a secret? Where the link says that the store counts, it will."""
-    remote = looking.side.remote
-    if remote.secrets is not Secrets.COPY or isinstance(looking.observed, Unseen):
-        return False
-    fresh = looking.base is None and (looking.observed is None or remote.policy.first is First.STORE)
-    entry = stored.entry if stored is not None else None
-    refers = entry is not None and entry.value.type is Type.REFERENCE
-    return refers and not fresh and looking.lifted != entry
+def _is_copy(looking: Looking, entry: Entry) -> bool:
+    seen = not isinstance(looking.observed, Unseen)
+    return seen and looking.side.remote.secrets is Secrets.COPY and entry.value.type is Type.REFERENCE
+
+
+def _meets_willingly(looking: Looking) -> bool:
+    """Is there nothing of ours yet, and nothing in the way of the copy?"""
+    store_counts = looking.side.remote.policy.first is First.STORE
+    return looking.base is None and (looking.observed is None or store_counts)
 
 
 def keeps_back(change: Change, image: Image, looking: Looking, store: Store) -> tuple[Why, str] | None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ecs_sync.looking import Side
 from ecs_sync.model import Entry, Fingerprinter, Scope
 from ecs_sync.plan import Unread
 from ecs_sync.policy import Secrets
 from ecs_sync.reference import Reference
-from ecs_sync.remote import Remote
 from ecs_sync.resolve import Resolver, Sight, Unresolved
 from ecs_sync.store import Desired, EntryChange, Referred, Store, Stored
 from ecs_sync.task import Running
@@ -42,17 +42,15 @@ class Followed:
         return {key: replace(self.rotated[key], version=at + 1) for key in keys if key in self.rotated}
 
 
-def follow(
-    scope: Scope, remotes: Sequence[Remote], resolver: Resolver | None, store: Store, at: int
-) -> Followed:
+def follow(scope: Scope, sides: Sequence[Side], resolver: Resolver | None, store: Store, at: int) -> Followed:
     """Looks at every secret that a link copies. Reads those that moved, and changes nothing."""
-    copying = [remote for remote in remotes if remote.secrets is Secrets.COPY]
+    copying = [side for side in sides if side.remote.secrets is Secrets.COPY]
     if resolver is None or not copying:
         return Followed()
     copied = {
         stored.key.text: stored
         for stored in store.references(scope, at)
-        if any(remote.selection.covers(stored.key.text) for remote in copying)
+        if any(side.remote.selection.covers(stored.key.text) for side in copying)
     }
     if not copied:
         return Followed()
@@ -65,7 +63,9 @@ def follow(
         if not _unmoved(known.get(key), reference, sights[reference])
     }
     resolver.read(each for each in moved.values() if isinstance(sights[each], Sight))
-    return _compared(copied, moved, sights, known, resolver, store.fingerprinter)
+    followed = _compared(copied, moved, sights, known, resolver, store.fingerprinter)
+    unknown = {key: copied[key] for key in moved.keys() - known.keys()}
+    return replace(followed, rotated={**_behind(copying, store, unknown), **followed.rotated})
 
 
 def _reference(stored: Stored) -> Reference:
@@ -107,6 +107,21 @@ def _compared(
             rotated[key] = stored
         fresh.append(Referred(key, reference.text, sight.revision, sight.changed, fingerprint))
     return Followed(rotated, fresh, unread)
+
+
+def _behind(sides: Sequence[Side], store: Store, unknown: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Of secrets that are not on record yet, those that a link has an older copy of."""
+    behind: dict[str, Stored] = {}
+    for side in sides:
+        bases = store.bases_of(side.track.id, unknown) if side.track is not None else {}
+        for key, base in bases.items():
+            stored = unknown[key]
+            image = (
+                side.remote.image(stored.entry) if stored.entry and base.version == stored.version else None
+            )
+            if isinstance(image, Entry) and store.fingerprinter.of(image) != base.fingerprint:
+                behind[key] = stored
+    return behind
 
 
 def record(running: Running, followed: Followed) -> Followed:

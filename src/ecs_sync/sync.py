@@ -74,7 +74,7 @@ def plan(job: Job, store: Store) -> Plan:
     """What a run would do now. Writes nothing anywhere."""
     at = store.head()
     sides = found_sides(job.name, job.remotes, store)
-    followed = follow(job.scope, job.remotes, job.resolver, store, at)
+    followed = follow(job.scope, sides, job.resolver, store, at)
     _observe(sides, store)
     return weigh(job.name, job.scope, job.policy, store, at, sides, followed)
 
@@ -96,7 +96,7 @@ def run(job: Job, store: Store, order: Order) -> Report:
         reached(Point.STARTED)
         recovered = recover(running, job.remotes)
         sides = opened_sides(running, job.remotes)
-        followed = record(running, follow(job.scope, job.remotes, job.resolver, store, store.head()))
+        followed = record(running, follow(job.scope, sides, job.resolver, store, store.head()))
         at = store.head()
         _observe(sides, store)
         reached(Point.OBSERVED)

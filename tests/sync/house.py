@@ -19,9 +19,12 @@ from ecs_sync.limits import Limits
 from ecs_sync.model import HAND_PRIORITY, Entry, Key, Rank, Scope, Value
 from ecs_sync.pace import Pace, Paced
 from ecs_sync.plan import Plan
-from ecs_sync.policy import WORDS, First, JobPolicy, LinkPolicy, Mode
+from ecs_sync.policy import WORDS, First, JobPolicy, LinkPolicy, Mode, Secrets
+from ecs_sync.reads import Reads
+from ecs_sync.reference import Reference
 from ecs_sync.remote import Remote
 from ecs_sync.report import Report
+from ecs_sync.resolve import Resolver
 from ecs_sync.selection import Selection
 from ecs_sync.sensitivity import Sensitivity
 from ecs_sync.store import Cipher, Store
@@ -58,6 +61,7 @@ class LinkSpec:
     hard_deletes: bool = True
     document: bool = False
     """All keys in one JSON document, instead of an item for each."""
+    secrets: Secrets = Secrets.COPY
 
 
 class House:
@@ -69,6 +73,10 @@ class House:
         self.secret: tuple[str, ...] = ()
         self.around: Callable[[str, Adapter], Adapter] = lambda link, adapter: adapter
         """Puts something around the adapter of each link, to watch its calls."""
+        self.vaults: tuple[str, ...] = ()
+        """Connections of secrets beside those of the links; like these, named."""
+        self.may_open: Callable[[Reference], bool] = lambda _: True
+        self.reads = Reads()
         self._stores: dict[str, str] = {}
         self.links = tuple(links)
 
@@ -93,12 +101,20 @@ class House:
 
     @property
     def job(self) -> sync.Job:
-        remotes = tuple(self._remote(spec) for spec in self.links)
-        return sync.Job("job", SCOPE, self.policy, self.limits, self.protected, remotes)
+        resolver = Resolver(
+            frozenset([*self.vaults, *(spec.name for spec in self.links)]), self._connected, self.may_open
+        )
+        remotes = tuple(self._remote(spec, resolver) for spec in self.links)
+        return sync.Job("job", SCOPE, self.policy, self.limits, self.protected, remotes, resolver, self.reads)
 
-    def _remote(self, spec: LinkSpec) -> Remote:
+    def _connected(self, name: str) -> Paced:
+        vault = LinkSpec(name, options={"holds_secrets": True, "history": True})
+        spec = next((spec for spec in self.links if spec.name == name), vault)
+        adapter = MemoryAdapter(MemoryOptions(name=self._store_of(name), **spec.options))
+        return Paced(self.around(name, adapter), Pace(attempts=1), reads=self.reads.of(name))
+
+    def _remote(self, spec: LinkSpec, resolver: Resolver) -> Remote:
         place = MemoryPlace(spec.prefix)
-        adapter = MemoryAdapter(MemoryOptions(name=self._store_of(spec.name), **spec.options))
         mapping = (
             DocumentMapping(DocumentOptions(format="json"), place, SCOPE)
             if spec.document
@@ -109,7 +125,7 @@ class House:
         return Remote(
             spec.name,
             policy,
-            Paced(self.around(spec.name, adapter), Pace(attempts=1)),
+            self._connected(spec.name),
             place,
             mapping,
             identity_of(str(place), spelled, spec.select.text, str(spec.mode)),
@@ -117,6 +133,9 @@ class House:
             spec.select,
             Sensitivity(self.secret),
             hard_deletes=spec.hard_deletes,
+            secrets=spec.secrets,
+            connection=spec.name,
+            resolver=resolver,
         )
 
     def plan(self) -> Plan:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
-import secrets
 import tempfile
 import traceback
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -25,29 +21,10 @@ from ecs_sync.render.ran import report_page, report_shown
 from ecs_sync.report import Exit
 from ecs_sync.saved import save
 from ecs_sync.store import Cipher
+from tests.canary import found_in
 from tests.sync.house import CIPHER_KEY, SCOPE, House, LinkSpec, open_house
 
 VAULT = {"holds_secrets": True}
-
-
-@pytest.fixture
-def canary() -> str:
-    return 'can"ary/ä ' + secrets.token_hex(16)
-
-
-def spellings(canary: str) -> Iterator[bytes]:
-    raw = canary.encode()
-    tail = canary[10:]
-    yield from (raw, tail.encode(), tail[:16].encode(), tail[16:].encode(), tail[::-1].encode())
-    yield from (raw.hex().encode(), raw.hex().upper().encode(), canary.encode("utf-16-le"))
-    yield from (quote(canary).encode(), json.dumps(canary).encode(), json.dumps(canary)[1:-1].encode())
-    for shift in range(3):
-        yield base64.b64encode(b"\0" * shift + raw)[4:-4]
-
-
-def found_in(canary: str, *texts: bytes | str) -> list[bytes]:
-    contents = [text.encode() if isinstance(text, str) else text for text in texts]
-    return [one for one in spellings(canary) for content in contents if one in content]
 
 
 def house_with(tmp_path: Path, *links: LinkSpec, cipher: Cipher | None) -> House:
