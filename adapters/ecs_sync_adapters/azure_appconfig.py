@@ -51,7 +51,7 @@ class AppConfigAdapter:
         return listed(self._wire, place, since, self._sentinel_of(place))
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
-        """One call for each five ids; one more for each that it does not show, before it is absent."""
+        """One call for each five ids; one more before an id is absent that a filter cannot name plainly."""
         return Listing(found(self._wire, ids))
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:

@@ -53,10 +53,7 @@ class Wire:
         self._lock = threading.Lock()
         self._client: AzureAppConfigurationClient | None = None
         self._credential: Credential | None = None
-        if options.connection_string is not None:
-            self.endpoint = AccessKey.parse(options.connection_string).endpoint
-        else:
-            self.endpoint = (options.endpoint or "").rstrip("/")
+        self.endpoint = options.endpoint.rstrip("/")
         # A token is sent without TLS to this machine only, where the options let it be.
         is_plain = options.credential is not None and urlsplit(self.endpoint).scheme == "http"
         self._sending: dict[str, Any] = {"enforce_https": False} if is_plain else {}

@@ -34,9 +34,9 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class AppConfigOptions:
-    """How to reach a store, and with what: a connection string, or an endpoint and a credential."""
+    """How to reach a store, and with what: a credential, or the connection string of an access key."""
 
-    endpoint: str | None = option("The store, such as https://acme.azconfig.io", default=None)
+    endpoint: str = option("The store, such as https://acme.azconfig.io", where=True)
     credential: CredentialName | None = option(
         "Where the token comes from: default (Azure's own chain), managed-identity, client-secret, "
         "workload-identity, cli; never from elsewhere",
@@ -71,7 +71,7 @@ class AppConfigOptions:
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
     concurrency: int = option("Calls in flight at once", default=8)
     connection_string: str | None = option(
-        "Endpoint, id and secret of an access key, instead of endpoint and credential",
+        "Endpoint, id and secret of an access key, instead of a credential; the endpoint is the one above",
         default=None,
         secret=True,
     )
@@ -215,6 +215,7 @@ def features(options: AppConfigOptions) -> Features:
         change_times=True,
         unchanged=True,
         history=True,
+        refers=True,
         prices=Prices(get=Price(1), create=Price(1), update=Price(1), delete=Price(1)),
         managed_attributes=frozenset({"content-type"}),
         concurrency=options.concurrency,
@@ -246,18 +247,20 @@ def _unescaped(label: str) -> str:
 
 def _ways(options: AppConfigOptions) -> list[str]:
     """What is wrong with how the store is reached: one of two ways, and nothing of the other."""
-    identity = options.identity()
+    wrong, identity = _address(options.endpoint), options.identity()
     if options.connection_string is None:
-        if identity is None or options.endpoint is None:
-            return ["needs endpoint and credential, or connection_string"]
-        return [*_address(options.endpoint), *identity.problems()]
-    fields = ("endpoint", "credential", "tenant_id", "client_id", "token_file", "authority", "audience")
-    given = [name for name in (*fields, "client_secret") if getattr(options, name) is not None]
-    unused = [f"connection_string does not go with {name}" for name in given]
+        missing = ["needs credential, or connection_string"] if identity is None else identity.problems()
+        return [*wrong, *missing]
+    fields = ("credential", "tenant_id", "client_id", "token_file", "authority", "audience", "client_secret")
+    given = [name for name in fields if getattr(options, name) is not None]
+    wrong += [f"connection_string does not go with {name}" for name in given]
     try:
-        return [*unused, *_address(AccessKey.parse(options.connection_string).endpoint)]
+        key = AccessKey.parse(options.connection_string)
     except ValueError as error:
-        return [*unused, str(error)]
+        return [*wrong, str(error)]
+    if key.endpoint != options.endpoint.rstrip("/"):
+        wrong.append("connection_string is that of another store than endpoint names")
+    return wrong
 
 
 def _address(endpoint: str) -> list[str]:

@@ -118,7 +118,11 @@ def _pages(
 
 
 def found(wire: Wire, ids: Sequence[ItemId]) -> Iterator[Page]:
-    """Point reads, five a call. What a filter does not show is asked for by name before it is absent."""
+    """Point reads, five a call.
+
+    A name that a filter must escape is asked for by itself before it is absent: how a server reads its
+    escapes is no ground for a delete.
+    """
     known = [id for id in ids if _may_be(id)]
     chunk: list[ItemId] = []
     for id in known:
@@ -181,18 +185,15 @@ def _read(wire: Wire, ids: Sequence[ItemId]) -> Page:
         calls += 1
         path = _following(wire, answer, doing)
         shown |= {item.id: item for item in _items(answer, doing)}
-    absent = []
     for id in ids:
-        if id not in shown:
+        if id not in shown and re.search(r"[*,\\]", id):
             again = one(wire, id)
             calls += 1
             if isinstance(again, Failure):
                 raise reading_error(again, f"reading {id}")
-            if again is None:
-                absent.append(id)
-            else:
-                shown[id] = again
-    return Page(tuple(shown[id] for id in ids if id in shown), tuple(absent), calls=calls)
+            shown |= {} if again is None else {id: again}
+    there = tuple(shown[id] for id in ids if id in shown)
+    return Page(there, tuple(id for id in ids if id not in shown), calls=calls)
 
 
 def _naming(ids: Sequence[ItemId]) -> str:

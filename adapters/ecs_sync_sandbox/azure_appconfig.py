@@ -233,8 +233,10 @@ class AzureAppConfigServer:
 
     def connection(self) -> dict[str, str]:
         """The entry of ``connections:`` that reaches it, with `environment` set."""
-        return {"adapter": "azure-appconfig", "connection_string": "env:SANDBOX_AZURE_APPCONFIG"}
+        key = "env:SANDBOX_AZURE_APPCONFIG"
+        return {"adapter": "azure-appconfig", "endpoint": self.url, "connection_string": key}
 
+    @property
     def environment(self) -> dict[str, str]:
         """What the entry takes from the environment."""
         return {"SANDBOX_AZURE_APPCONFIG": self.connection_string}

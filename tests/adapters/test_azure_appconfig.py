@@ -37,7 +37,8 @@ def adapter(server: AzureAppConfigServer) -> Iterator[AppConfigAdapter]:
 
 
 def adapter_of(server: AzureAppConfigServer, **options: object) -> AppConfigAdapter:
-    return AppConfigAdapter(AppConfigOptions(connection_string=server.connection_string, **options))  # type: ignore[arg-type]
+    key = server.connection_string
+    return AppConfigAdapter(AppConfigOptions(server.url, connection_string=key, **options))  # type: ignore[arg-type]
 
 
 def place(text: str) -> AppConfigPlace:
@@ -426,16 +427,18 @@ def test_an_answer_that_is_no_page_of_the_place_is_no_empty_listing(
 # -- reads by name, and their cost
 
 
-def test_point_reads_go_five_a_call_and_absence_is_asked_for_twice(
+def test_point_reads_go_five_a_call_and_the_absence_of_what_must_be_escaped_is_asked_for_twice(
     server: AzureAppConfigServer, adapter: AppConfigAdapter
 ) -> None:
     fill(server, 12)
     wanted = [f"|app/k{number:04}" for number in range(12)]
     _, _, calls = read(adapter.get(wanted))
     assert calls == len(server.requests) == 3
-    pages = list(adapter.get([wanted[0], "|app/missing"]).pages)
-    assert [page.absent for page in pages] == [("|app/missing",), ()]
-    assert sum(page.calls for page in pages) == len(server.requests) - 3 == 2
+    for missing, calls in (("|app/missing", 1), ("|app/missing*", 2), ("a,b|app/missing", 2)):
+        before = len(server.requests)
+        pages = list(adapter.get([wanted[0], missing]).pages)
+        assert [page.absent for page in pages] == [(missing,), ()]
+        assert sum(page.calls for page in pages) == len(server.requests) - before == calls
 
 
 def test_long_keys_go_in_requests_of_a_bearable_length(

@@ -39,7 +39,7 @@ class Hand:
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     place = AppConfigPlace("app/", request.param)
     with AzureAppConfigServer() as server:
-        adapter = AppConfigAdapter(AppConfigOptions(connection_string=server.connection_string))
+        adapter = AppConfigAdapter(AppConfigOptions(server.url, connection_string=server.connection_string))
         yield Subject(
             adapter,
             place,

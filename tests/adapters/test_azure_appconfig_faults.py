@@ -38,7 +38,7 @@ def adapter(server: AzureAppConfigServer) -> Iterator[AppConfigAdapter]:
 
 def adapter_of(server: AzureAppConfigServer, url: str | None = None, **options: object) -> AppConfigAdapter:
     text = server.connection_string.replace(server.url, url or server.url)
-    return AppConfigAdapter(AppConfigOptions(connection_string=text, **options))  # type: ignore[arg-type]
+    return AppConfigAdapter(AppConfigOptions(url or server.url, connection_string=text, **options))  # type: ignore[arg-type]
 
 
 def look(adapter: AppConfigAdapter) -> Item | None:
@@ -286,7 +286,7 @@ def test_a_credential_that_is_not_accepted_is_denied_in_every_call(
 
 def test_a_wrong_access_key_is_denied(server: AzureAppConfigServer) -> None:
     parts = server.connection_string.rpartition("Secret=")
-    adapter = AppConfigAdapter(AppConfigOptions(connection_string=f"{parts[0]}Secret=d3Jvbmc="))
+    adapter = AppConfigAdapter(AppConfigOptions(server.url, connection_string=f"{parts[0]}Secret=d3Jvbmc="))
     with pytest.raises(Denied, match="clock"):
         adapter.write([Put(ID, b"1", None)])
     adapter.close()
@@ -353,21 +353,22 @@ def test_reads_of_a_server_that_hangs_end_after_the_time_configured(server: Azur
 
 
 @pytest.mark.parametrize("status", [500, 429, 403, 200])
-def test_absence_is_only_believed_of_a_404_by_name(
+def test_a_point_read_that_fails_makes_nothing_absent(
     server: AzureAppConfigServer, adapter: AppConfigAdapter, status: int
 ) -> None:
-    server.faults.fail_next(status, when=lambda request: request.path.startswith("/kv/"))
-    with pytest.raises(AdapterError):
-        list(adapter.get([ID]).pages)
+    for id, is_faulty in ((ID, lambda _: True), ("|a*", lambda request: request.path.startswith("/kv/"))):
+        server.faults.fail_next(status, when=is_faulty)
+        with pytest.raises(AdapterError):
+            list(adapter.get([id]).pages)
 
 
-def test_a_filter_that_does_not_show_a_setting_does_not_make_it_absent(
+def test_a_filter_that_takes_an_escape_for_something_else_makes_nothing_absent(
     server: AzureAppConfigServer, adapter: AppConfigAdapter
 ) -> None:
-    server.settings.set("app/a", "1")
+    server.settings.set("app/a*", "1")
     server.faults.fail_next(200, body=json.dumps({"items": []}))
-    item = look(adapter)
-    assert item is not None and item.value == b"1"
+    (page, _) = adapter.get(["|app/a*"]).pages
+    assert [item.value for item in page.items] == [b"1"] and page.absent == ()
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -88,7 +88,7 @@ def test_nothing_secret_is_in_logs_errors_and_reprs_at_any_level(
         caplog.set_level(logging.DEBUG, logger=name)
     cli(tmp_path, monkeypatch)
     options = (
-        AppConfigOptions(connection_string=server.connection_string)
+        AppConfigOptions(server.url, connection_string=server.connection_string)
         if way == "connection-string"
         else AppConfigOptions(endpoint=server.url, credential="cli")
     )
@@ -132,8 +132,7 @@ def test_a_token_that_expired_is_denied_and_the_next_call_fetches_another(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, ["needs endpoint and credential, or connection_string"]),
-        ({"endpoint": "https://acme.azconfig.io"}, ["needs endpoint and credential"]),
+        ({"endpoint": "https://acme.azconfig.io"}, ["needs credential, or connection_string"]),
         ({"endpoint": "http://acme.azconfig.io", "credential": "cli"}, ["endpoint is not an https address"]),
         ({"endpoint": "https://u@acme.azconfig.io", "credential": "cli"}, ["endpoint is not"]),
         (
@@ -144,11 +143,18 @@ def test_a_token_that_expired_is_denied_and_the_next_call_fetches_another(
             {"endpoint": "https://acme.azconfig.io", "credential": "managed-identity", "tenant_id": "t"},
             ["'managed-identity' does not use tenant_id"],
         ),
-        ({"connection_string": SECRET}, ["is not Endpoint="]),
-        ({"connection_string": "Endpoint=https://a;Id=b;Secret=(" + CANARY}, ["not base64"]),
+        ({"endpoint": "https://a", "connection_string": SECRET}, ["is not Endpoint="]),
         (
-            {"connection_string": f"Endpoint=https://a;Id=b;Secret={SECRET}", "credential": "cli"},
-            ["connection_string does not go with credential"],
+            {"endpoint": "https://a", "connection_string": "Endpoint=https://a;Id=b;Secret=(" + CANARY},
+            ["not base64"],
+        ),
+        (
+            {
+                "endpoint": "https://b",
+                "connection_string": f"Endpoint=https://a;Id=b;Secret={SECRET}",
+                "credential": "cli",
+            },
+            ["connection_string does not go with credential", "another store than endpoint names"],
         ),
         (
             {
@@ -178,7 +184,7 @@ def test_a_connection_string_is_read_in_any_order_and_with_a_slash_at_the_end(
     text = ";".join([*reversed(parts[1:]), f"{parts[0]}/"])
     assert AccessKey.parse(text) == AccessKey.parse(server.connection_string)
     assert repr(AccessKey.parse(text)) == f"<access key of {server.url}>"
-    adapter = AppConfigAdapter(AppConfigOptions(connection_string=text))
+    adapter = AppConfigAdapter(AppConfigOptions(server.url, connection_string=text))
     assert list(adapter.list(PLACE, None).pages)
     adapter.close()
 
