@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,7 @@ class Identity:
         """A token that was given, with what it tells of itself; it may be one that cannot."""
         answer = self._lookup(token)
         if isinstance(answer, Failure):
-            return Failure(Kind.UNSENT, answer.reason)
+            return _unsent(answer)
         if answer.status == 403:
             return Bearer(token, now)
         if answer.status != 200:
@@ -179,18 +179,12 @@ def _not_logged_in(answer: Answer | Failure, mount: str) -> Failure:
     if failure.kind in (Kind.DENIED, Kind.REFUSED):
         reason = f"the login at auth/{mount} is refused: check auth_mount, the role and its credential"
         return Failure(Kind.IDENTITY, reason)
-    return _unsent(Failure(failure.kind, f"the login at auth/{mount}: {failure.reason}", failure.retry_after))
+    return _unsent(replace(failure, reason=f"the login at auth/{mount}: {failure.reason}"))
 
 
 def _unsent(failure: Failure) -> Failure:
     """Whatever became of a login, what it was for was not sent."""
-    match failure.kind:
-        case Kind.UNANSWERED:
-            return Failure(Kind.UNSENT, failure.reason)
-        case Kind.DENIED | Kind.REFUSED:
-            return Failure(Kind.IDENTITY, failure.reason)
-        case Kind.IDENTITY | Kind.THROTTLED | Kind.UNSENT:
-            return failure
+    return replace(failure, kind=Kind.UNSENT) if failure.kind is Kind.UNANSWERED else failure
 
 
 def _text_of(path: Path) -> str | Failure:

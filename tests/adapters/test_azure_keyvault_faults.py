@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+from benchmarks.calls_azure_keyvault import trial
 
 from ecs_sync.adapter import Delete, Listing, Page, Put, Verdict, Write
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
@@ -148,6 +149,37 @@ def test_a_look_before_a_write_that_fails_means_that_nothing_was_applied(
         with pytest.raises(Unavailable):
             adapter.write([write])
     assert not [line for line in asked(server) if line.startswith("PUT")]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_run_whose_write_is_not_acknowledged_does_it_once_and_ends_in_step(method: str) -> None:
+    with trial(3, Clock(int(time.time()) - 3600)) as world:
+        world.measured("", 0)
+        world.clock.now += 60
+        if method == "PUT":
+            world.held |= {"setting-0001": "new", "setting-0009": "more"}
+        else:
+            del world.held["setting-0001"]
+        world.server.faults.drop_next(times=2, when=told(method))
+        world.measured("", 0)
+        assert world.measured("", 0).calls == 1
+        there = {secret.name: secret.versions for secret in world.server.vault.secrets()}
+        assert {
+            name.removeprefix("acme-"): versions[-1].value for name, versions in there.items()
+        } == world.held
+        assert sum(len(versions) for versions in there.values()) == (5 if method == "PUT" else 2)
+
+
+def test_a_404_that_is_not_the_vault_s_is_not_absence(
+    server: KeyVaultServer, adapter: KeyVaultAdapter
+) -> None:
+    outside(server, "acme-db")
+    for look in (adapter.get, adapter.peek):
+        server.faults.fail_next(404, body="no such page", when=told("GET"))
+        until_it_fails(look(["acme-db"]).pages, Rejected)
+    server.faults.fail_next(404, body="no such page", when=told("DELETE"))
+    with pytest.raises(Rejected):
+        adapter.write([Delete("acme-db", one(adapter, "acme-db").revision or "")])
 
 
 # -- throttling
