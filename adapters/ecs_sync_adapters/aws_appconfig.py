@@ -14,7 +14,20 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Page, Proof, Put, Token, Verdict, Write
+from ecs_sync.adapter import (
+    Features,
+    Item,
+    ItemId,
+    Listing,
+    Outcome,
+    Page,
+    Proof,
+    Put,
+    Revision,
+    Token,
+    Verdict,
+    Write,
+)
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_appconfig_directory import Directory, Ids, Profile, Spot
 from ecs_sync_adapters.aws_appconfig_line import Gone, Line, error_of, reason_of
@@ -30,6 +43,7 @@ from ecs_sync_adapters.aws_appconfig_options import (
 from ecs_sync_adapters.aws_appconfig_read import (
     Sight,
     chosen,
+    history_of,
     ids_in,
     item_of,
     sighted,
@@ -86,6 +100,10 @@ class AppConfigAdapter:
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """Point reads: one look at each environment, then one call an item that is there."""
         return Listing(self._found(self._line(), ids))
+
+    def history(self, id: ItemId, after: Revision | None) -> Listing:
+        """What was in force after ``after``, oldest first; no proof where versions of it were deleted."""
+        return Listing(self._past(self._line(), id, after))
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One write: a look, a version, the start of its deployment, which goes on after the return.
@@ -145,6 +163,15 @@ class AppConfigAdapter:
                 yield Page(items, gone, calls=line.calls - before)
                 before = line.calls
         yield Page(absent=tuple(absent), proof=Proof(), calls=0)
+
+    def _past(self, line: Line, id: ItemId, after: Revision | None) -> Iterator[Page]:
+        application, environment, name = AppConfigPlace(id).parts
+        spot = self._directory.spot(line, application, environment)
+        profile = spot.profile(name)
+        if profile is None:
+            yield Page(absent=(id,), proof=Proof() if after is None else None, calls=line.calls)
+        else:
+            yield history_of(line, spot, profile, id, after)
 
     def _item(self, line: Line, sight: Sight, id: ItemId) -> Item | None:
         name = id.removeprefix(sight.spot.root)

@@ -177,6 +177,7 @@ def features_of(options: AppConfigOptions) -> Features:
         reads=_READS,
         change_times=True,
         unchanged=True,
+        history=True,
         prices=Prices(
             get=Price(request=1, item=1),
             create=Price(request=4),

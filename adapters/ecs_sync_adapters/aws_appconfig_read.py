@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from ecs_sync.adapter import Item, ItemId, Token, attributes
+from ecs_sync.adapter import Item, ItemId, Page, Proof, Revision, Token, attributes
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.aws_appconfig_directory import FLAGS, Directory, Ids, Profile, Spot
 from ecs_sync_adapters.aws_appconfig_line import MISSING, Line, error_of
@@ -25,6 +25,7 @@ DELETED = "ecs-sync: deleted"
 
 _UNDER_WAY = ("DEPLOYING", "BAKING", "VALIDATING", "ROLLING_BACK")
 _UNDONE = ("ROLLING_BACK", "ROLLED_BACK", "REVERTED")
+_NEVER = ("ROLLING_BACK", "ROLLED_BACK")
 _IN_FORCE = ("COMPLETE", "DEPLOYING", "BAKING", "VALIDATING")
 _WORDS = {
     "ROLLING_BACK": "is being rolled back",
@@ -55,6 +56,12 @@ class Deployment:
     @property
     def revision(self) -> str:
         return revision_of(self.version, self.number)
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        baking = ", baking" if self.state == "BAKING" else ""
+        return f"{self}: {self.percent:g} %{baking}"
 
     def __str__(self) -> str:
         return f"deployment {self.number} of version {self.version}"
@@ -177,8 +184,7 @@ def _standing(deployments: Iterable[Deployment], after: AfterRollback) -> Standi
     if not all(each.version.isdecimal() for each in newest_first):
         return Standing(newest, newest, problem=f"{newest}: not all versions are numbers of hosted ones")
     if newest.state in _IN_FORCE:
-        progress = f"{newest}: {newest.percent:g} %"
-        return Standing(newest, newest, settling=progress if newest.under_way else None)
+        return Standing(newest, newest, settling=newest.progress if newest.under_way else None)
     before = next((each for each in newest_first if each.state in _IN_FORCE), None)
     undone = f"{newest} {_WORDS[newest.state]}"
     match after:
@@ -243,14 +249,46 @@ def item_of(line: Line, directory: Directory, sight: Sight, profile: Profile, id
         return Item(id, None, unreadable=f"{why}: deploy another one")
     if version.stands_for_absence:
         return None
+    return _held(id, version, profile, current, standing.settling)
+
+
+def _held(
+    id: ItemId, version: Version, profile: Profile, deployment: Deployment, settling: str | None
+) -> Item:
     return Item(
         id,
         version.content,
         attributes=attributes({"content-type": version.content_type, "profile-type": profile.type}),
-        revision=current.revision,
-        changed=current.started,
-        settling=standing.settling,
+        revision=deployment.revision,
+        changed=deployment.started,
+        settling=settling,
     )
+
+
+def history_of(line: Line, spot: Spot, profile: Profile, id: ItemId, after: Revision | None) -> Page:
+    """What was in force after a revision, oldest first, in one page; without proof where some of it is lost.
+
+    Deployments that were rolled back before they were complete are not in it, and neither are deletes.
+    """
+    newer: list[Deployment] = []
+    reaches, beginning = after is None, int(after.rpartition("@")[2]) if after else 0
+    for page in line.pages("list_deployments", f"listing the deployments of {spot.root}", **spot.ids):
+        mine = [each for each in map(_deployment, page) if each.profile_id == profile.id]
+        newer += [each for each in mine if each.number > beginning and each.state not in _NEVER]
+        reaches = reaches or any(each.revision == after for each in mine)
+        if page and min(int(each["DeploymentNumber"]) for each in page) <= beginning:
+            break
+    items: list[Item] = []
+    for each in sorted(newer, key=lambda deployment: deployment.number):
+        version = version_of(line, spot, profile, each.version)
+        if isinstance(version, Failure):
+            if version.code != MISSING:
+                raise error_of(version, f"reading version {each.version} of {id}")
+            reaches = False
+        elif not version.stands_for_absence:
+            items.append(_held(id, version, profile, each, None))
+    absent = () if newer or after else (id,)
+    return Page(tuple(items), absent, Proof() if reaches else None, line.calls)
 
 
 def is_gone(line: Line, directory: Directory, spot: Spot, profile: Profile, id: ItemId) -> bool:

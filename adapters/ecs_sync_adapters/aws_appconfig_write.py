@@ -128,9 +128,9 @@ def _hindered(sight: Sight, errand: _Errand, made: str = "") -> Outcome | None:
     """One deployment at a time is all that an environment takes."""
     if sight.busy is None:
         return None
-    which = f"{sight.busy}, {sight.busy.percent:g} % done,"
     left = f"; version {made} is made, and the next run deploys it" if made else ""
-    return errand.refused(f"environment {errand.spot.environment!r} is busy with {which} until it ends{left}")
+    where = f"environment {errand.spot.environment!r}"
+    return errand.refused(f"{where} is busy, and takes no other deployment yet: {sight.busy.progress}{left}")
 
 
 def _draft(errand: _Errand, standing: Standing) -> _Draft | Outcome:

@@ -150,7 +150,7 @@ def test_what_is_being_deployed_is_the_item_already_and_settles(server: AppConfi
     assert seen == [
         "deployment 1 of version 1: 0 %",
         "deployment 1 of version 1: 40 %",
-        "deployment 1 of version 1: 100 %",
+        "deployment 1 of version 1: 100 %, baking",
         None,
     ]
 
@@ -172,7 +172,7 @@ def test_a_busy_environment_takes_nothing_and_says_until_when(server: AppConfigS
     write(slow, Put("acme/prod/other", b"{}", None))
     outcome = write(slow, Put(ID, b"{}", None))
     assert outcome.verdict is REFUSED
-    assert "busy with deployment 1 of version 1" in outcome.reason
+    assert "deployment 1 of version 1: 0 %" in outcome.reason
     assert hand.versions(ID) == []
     server.advance(16)
     assert write(slow, Put(ID, b"{}", None)).verdict is APPLIED
@@ -267,6 +267,24 @@ def test_with_retry_an_undone_first_deployment_leaves_an_absent_item(
     assert listed(adapter) == []
     assert write(adapter, Put(ID, b"first", None)).verdict is APPLIED
     assert hand.versions(ID) == [1]
+
+
+def test_history_is_what_was_in_force_and_says_when_some_of_it_is_lost(
+    hand: Hand, adapter: AppConfigAdapter
+) -> None:
+    hand.set(ID, b"one")
+    first = one(adapter).revision
+    hand.deploy(ID, hand.version(ID, b"never"), "slow")
+    hand.undo(ID, 2)
+    hand.set(ID, b"three")
+    write(adapter, Delete(ID, one(adapter).revision or ""))
+    hand.set(ID, b"five")
+    told = [(item.revision, item.value) for item in items(adapter.history(ID, first))]
+    assert told == [("3@3", b"three"), ("5@5", b"five")]
+    assert [page.proof for page in adapter.history(ID, "9@1").pages] == [None]
+    hand.client.delete_hosted_configuration_version(**hand.profile("acme", "settings"), VersionNumber=3)
+    assert [page.proof for page in adapter.history(ID, first).pages] == [None]
+    assert [page.absent for page in adapter.history("acme/prod/none", None).pages] == [("acme/prod/none",)]
 
 
 # -- what a crash leaves between the steps
