@@ -96,7 +96,9 @@ class GcpSecretsAdapter:
     def addressed(self, address: str) -> tuple[ItemId, str | None] | None:
         """The secret of a full resource name, with or without the service before it and a version."""
         path = address.removeprefix(_SERVICE)
-        match = re.fullmatch(rf"{re.escape(self._parent.path)}/secrets/({NAME})(/versions/([\w-]+))?", path)
+        match = re.fullmatch(
+            rf"{re.escape(self._parent.path)}/secrets/({NAME})(/versions/([A-Za-z0-9_-]+))?", path
+        )
         if match is None:
             return None
         return match[1], None if match[3] in (None, "latest") else match[3]

@@ -44,11 +44,9 @@ from typing import Any, NoReturn, Self
 
 import grpc
 from google.cloud.secretmanager_v1 import types
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 
+from ecs_sync_sandbox.gcp_secrets_script import Damage, Fail, Hold, LoseAck, Script
 from ecs_sync_sandbox.gcp_secrets_store import Refused, Secrets
 
 SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
@@ -80,38 +78,6 @@ class Called:
     request: Any = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """Answer this status, without an effect."""
-
-    code: grpc.StatusCode
-    text: str
-    details: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoseAck:
-    """Have the effect, and answer as gRPC does for a connection that broke."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Wait until released, then have the effect: the caller may be gone by then."""
-
-    released: threading.Event = field(default_factory=threading.Event)
-    done: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """Change the answer before it is sent."""
-
-    change: Callable[[Any], None]
-
-
-Fault = Fail | LoseAck | Hold | Damage
-
-
 class GcpSecretsServer:
     """The stand-in on a port of 127.0.0.1, for a ``with`` block.
 
@@ -135,9 +101,11 @@ class GcpSecretsServer:
         self.tokens = None if tokens is None else set(tokens)
         self.secrets = Secrets(f"projects/{project}", NUMBER)
         self._regional: dict[str, Secrets] = {}
-        self._denied: set[tuple[str, str]] = set()
-        self._faults: list[tuple[str, Fault | None]] = []
-        self._holds: list[Hold] = []
+        self.script = script = Script(frozenset(_METHODS))
+        self.fail_next, self.throttle_next = script.fail_next, script.throttle_next
+        self.lose_ack_next, self.hold_next = script.lose_ack_next, script.hold_next
+        self.damage_next, self.damage_value_next = script.damage_next, script.damage_value_next
+        self.pass_next, self.before_next, self.deny = script.pass_next, script.before_next, script.deny
         self._lock = threading.Lock()
         self._server = grpc.server(ThreadPoolExecutor(32), options=(("grpc.so_reuseport", 0),))
         handlers = {name: _handler(name, self._answer) for name in _METHODS}
@@ -167,71 +135,6 @@ class GcpSecretsServer:
         """How many calls came, of one method or of all."""
         return sum(method in (None, each.method) for each in self.requests)
 
-    # Faults
-
-    def fail_next(self, method: str, code: grpc.StatusCode, text: str = "scripted", times: int = 1) -> None:
-        """The next calls have no effect and end with this status."""
-        self._plan(method, Fail(code, text), times)
-
-    def throttle_next(self, method: str, retry_after: float | None = None, times: int = 1) -> None:
-        """The next calls are over quota, and say how many seconds to wait where that is given."""
-        details = None
-        if retry_after is not None:
-            status = Status(code=8, message="Quota exceeded")
-            wait = Duration(seconds=int(retry_after), nanos=round(retry_after % 1 * 1e9))
-            status.details.add().Pack(RetryInfo(retry_delay=wait))
-            details = status.SerializeToString()
-        self._plan(method, Fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded", details), times)
-
-    def fail_next_with(self, method: str, code: grpc.StatusCode, details: bytes) -> None:
-        """The next call ends with this status, and these bytes where its details belong."""
-        self._plan(method, Fail(code, "scripted", details), 1)
-
-    def lose_ack_next(self, method: str, times: int = 1) -> None:
-        """The next calls have their effect, and the answer is lost."""
-        self._plan(method, LoseAck(), times)
-
-    def hold_next(self, method: str) -> Hold:
-        """The next call waits to be released, or for the end of the server, and then has its effect."""
-        hold = Hold()
-        self._holds.append(hold)
-        self._plan(method, hold, 1)
-        return hold
-
-    def damage_next(self, method: str, change: Callable[[Any], None]) -> None:
-        """The next answer is changed before it is sent."""
-        self._plan(method, Damage(change), 1)
-
-    def damage_value_next(self) -> None:
-        """The next value is damaged on its way, and does not match its checksum."""
-
-        def change(answer: Any) -> None:
-            answer.payload.data = b"\x00" + answer.payload.data[1:]
-
-        self.damage_next("AccessSecretVersion", change)
-
-    def pass_next(self, method: str, times: int = 1) -> None:
-        """The next calls go as they should, before the faults that are planned after them."""
-        self._plan(method, None, times)
-
-    def deny(self, method: str, name: str) -> None:
-        """The method is not allowed for this secret any more."""
-        self._denied.add((method, name))
-
-    def _plan(self, method: str, fault: Fault | None, times: int) -> None:
-        if method not in _METHODS:
-            raise ValueError(f"{method} is no method of Secret Manager")
-        with self._lock:
-            self._faults += [(method, fault)] * times
-
-    def _fault(self, method: str) -> Fault | None:
-        with self._lock:
-            for at, (planned, fault) in enumerate(self._faults):
-                if planned == method:
-                    del self._faults[at]
-                    return fault
-        return None
-
     # Answering
 
     def _answer(self, method: str, request: Any, context: Any) -> Any:
@@ -239,7 +142,7 @@ class GcpSecretsServer:
         metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         with self._lock:
             self.requests.append(Called(method, name, metadata, request))
-        fault = self._fault(method)
+        fault = self.script.fault(method)
         if isinstance(fault, Fail):
             _abort(context, fault)
         if isinstance(fault, Hold):
@@ -266,7 +169,7 @@ class GcpSecretsServer:
             raise Refused(grpc.StatusCode.UNAUTHENTICATED, "Request had invalid authentication credentials.")
         permission = f"secretmanager.{PERMISSIONS[method]}"
         secret = re.sub("/versions/.*", "", name).rpartition("/")[2]
-        if (method, secret) in self._denied:
+        if (method, secret) in self.script.denied:
             text = f"Permission '{permission}' denied for resource '{name}' (or it may not exist)."
             raise Refused(grpc.StatusCode.PERMISSION_DENIED, text)
 
@@ -281,8 +184,7 @@ class GcpSecretsServer:
         self._server.start()
 
     def stop(self) -> None:
-        for hold in self._holds:
-            hold.released.set()
+        self.script.release()
         self._server.stop(None).wait()
 
     def wait(self) -> None:

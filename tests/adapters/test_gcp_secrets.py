@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from google.cloud.secretmanager_v1 import types
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecs_sync.adapter import (
     Addresses,
@@ -29,6 +31,7 @@ from ecs_sync.errors import ConfigError, Rejected, Unavailable
 from ecs_sync.mapping import Refusal
 from ecs_sync.model import Entry, Key, Scope, Value
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions, GcpSecretsPlace
+from ecs_sync_adapters.gcp_secrets_read import Version
 from ecs_sync_mappings.path import PathMapping, PathOptions
 from ecs_sync_sandbox.gcp_secrets import PERMISSIONS, GcpSecretsServer
 
@@ -226,6 +229,34 @@ def test_one_version_is_read_by_its_number_its_alias_or_its_revision(
     server.secrets.remove(MODE)
     server.secrets.set(MODE, b"other")
     assert gcp.version(MODE, first) is None
+
+
+versions = st.builds(Version, st.integers(1, 999_999_999), st.integers(0, 9_999_999_999_999_999))
+
+
+@given(versions)
+def test_a_revision_leads_back_to_its_version(version: Version) -> None:
+    assert Version.of(version.revision) == version
+
+
+@given(versions, versions)
+def test_revisions_rise_with_the_number_and_differ_where_anything_does(one: Version, other: Version) -> None:
+    assert (one.revision == other.revision) == (one == other)
+    if one.number != other.number:
+        assert (int(one.revision) < int(other.revision)) == (one.number < other.number)
+
+
+@given(st.text())
+def test_other_texts_are_no_revisions_or_those_they_look_like(text: str) -> None:
+    version = Version.of(text)
+    assert version is None or version.revision == text
+
+
+@given(st.from_regex("[A-Za-z0-9_-]{1,255}", fullmatch=True), st.none() | st.integers(1, 10**8).map(str))
+def test_every_address_leads_back(id: str, version: str | None) -> None:
+    for location in (None, "europe-west3"):
+        gcp = GcpSecretsAdapter(GcpSecretsOptions("acme-1", location=location))
+        assert gcp.addressed(gcp.address(id, version)) == (id, version)
 
 
 # -- states

@@ -240,7 +240,7 @@ def test_a_throttled_call_may_be_tried_again_and_says_how_long_to_wait(
 def test_details_that_are_none_tell_no_time_to_wait(
     server: GcpSecretsServer, gcp: GcpSecretsAdapter, details: bytes
 ) -> None:
-    server.fail_next_with("ListSecrets", Code.RESOURCE_EXHAUSTED, details)
+    server.fail_next("ListSecrets", Code.RESOURCE_EXHAUSTED, details=details)
     with pytest.raises(Throttled) as caught:
         items(gcp.list(PLACE, None))
     assert caught.value.retry_after is None
