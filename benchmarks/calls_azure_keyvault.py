@@ -56,7 +56,7 @@ class Count:
 
 
 @dataclass
-class _Clock:
+class Clock:
     """The vault's clock, which stands still until the benchmark moves it; its answers have the real time."""
 
     now: float
@@ -79,10 +79,11 @@ def _ground(server: KeyVaultServer, folder: Path) -> Iterator[Workbench]:
 
 
 @dataclass
-class _Trial:
+class Trial:
     """A folder of secrets, mirrored into a vault run by run."""
 
     server: KeyVaultServer
+    clock: Clock
     bench: Workbench
     source: Path
     held: dict[str, str]
@@ -97,14 +98,15 @@ class _Trial:
 
 
 @contextmanager
-def _trial(secrets: int, clock: _Clock) -> Iterator[_Trial]:
+def trial(secrets: int, clock: Clock) -> Iterator[Trial]:
+    """So many secrets, in the folder and not yet in the vault."""
     with (
         tempfile.TemporaryDirectory(prefix="ecs-sync-benchmark-") as folder,
         KeyVaultServer(clock=clock) as server,
         _ground(server, Path(folder)) as bench,
     ):
         held = {f"setting-{number:04}": f"secret {number}" for number in range(secrets)}
-        yield _Trial(server, bench, Path(folder, "source.json"), held)
+        yield Trial(server, clock, bench, Path(folder, "source.json"), held)
 
 
 def counts(secrets: int, written: int, deleted: int) -> list[Count]:
@@ -112,20 +114,20 @@ def counts(secrets: int, written: int, deleted: int) -> list[Count]:
     so many.
     """
     pages = _pages(secrets)
-    with _trial(secrets, _Clock(time.time() + 3600)) as trial:
-        trial.measured("", 0)
-        just_now = trial.measured(f"nothing changed for less than 5 s, {secrets} just before", pages)
-    clock = _Clock(time.time() - 3600)
-    with _trial(secrets, clock) as trial:
-        found = [trial.measured(f"create {secrets}", 1 + secrets), just_now]
-        found.append(trial.measured("nothing changed for longer", pages))
+    with trial(secrets, Clock(time.time() + 3600)) as fresh:
+        fresh.measured("", 0)
+        just_now = fresh.measured(f"nothing changed for less than 5 s, {secrets} just before", pages)
+    clock = Clock(time.time() - 3600)
+    with trial(secrets, clock) as settled:
+        found = [settled.measured(f"create {secrets}", 1 + secrets), just_now]
+        found.append(settled.measured("nothing changed for longer", pages))
         clock.now += 60
-        for name in list(trial.held)[:written]:
-            trial.held[name] += "!"
-        found.append(trial.measured(f"update {written}", pages + written))
-        for name in list(trial.held)[-deleted:]:
-            del trial.held[name]
-        found.append(trial.measured(f"delete {deleted}", pages + deleted))
+        for name in list(settled.held)[:written]:
+            settled.held[name] += "!"
+        found.append(settled.measured(f"update {written}", pages + written))
+        for name in list(settled.held)[-deleted:]:
+            del settled.held[name]
+        found.append(settled.measured(f"delete {deleted}", pages + deleted))
     return found
 
 

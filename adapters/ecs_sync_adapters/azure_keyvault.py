@@ -200,6 +200,8 @@ def _problems(options: KeyVaultOptions) -> list[str]:
     problems = []
     if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", options.vault):
         problems.append(f"vault {options.vault!r} is not an address such as https://acme.vault.azure.net")
+    if options.ca_file is not None and not Path(options.ca_file).is_file():
+        problems.append(f"ca_file {str(options.ca_file)!r} is no file")
     for name in ("connect_timeout", "read_timeout", "concurrency"):
         if getattr(options, name) <= 0:
             problems.append(f"{name} must be more than 0")

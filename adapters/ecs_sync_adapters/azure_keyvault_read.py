@@ -109,6 +109,11 @@ def point_of(revision: Revision) -> Point | None:
     return None if match is None else Point(int(match[2]), match[3])
 
 
+def is_absent(failure: Failure) -> bool:
+    """Does the vault itself say so? A 404 of whoever stands before it says nothing of a secret."""
+    return failure.kind is Kind.MISSING and failure.code == "SecretNotFound"
+
+
 def told(failure: Failure) -> str:
     """The sentence for a secret that cannot be read by itself; empty where the fault is not its own."""
     if failure.code == "SecretDisabled":
@@ -123,7 +128,7 @@ def fetch(wire: Wire, id: ItemId, version: str = "") -> tuple[Item, Entry | None
     """
     answer = wire.ask("GET", f"/secrets/{id}/{version}")
     if isinstance(answer, Failure):
-        if answer.kind is Kind.MISSING:
+        if is_absent(answer):
             return None
         if reason := told(answer):
             return Item(id, None, secret=True, unreadable=reason), None
@@ -235,7 +240,7 @@ def versions(wire: Wire, id: ItemId) -> tuple[list[Entry], float | None]:
     date: float | None = None
     for answer in wire.pages(f"/secrets/{id}/versions"):
         if isinstance(answer, Failure):
-            if answer.kind is Kind.MISSING:
+            if is_absent(answer):
                 return [], None
             raise reading_error(answer, doing)
         entries += [entry_in(said, doing) for said in answer.said["value"]]
@@ -247,13 +252,15 @@ def versions(wire: Wire, id: ItemId) -> tuple[list[Entry], float | None]:
 def history(wire: Wire, id: ItemId, after: Revision | None) -> Iterator[Page]:
     """The versions after a revision, oldest first, with values; without proof where that revision is gone.
 
+    Of a deleted secret it can be proved that nothing came after, and nothing more.
+
     Of the second in which a version was made that was seen fresh, all others count as later: none that may
     be is left out.
     """
     before = sent()
     entries, _ = versions(wire, id)
     point = None if after is None else point_of(after)
-    known = after is None or (point is not None and _holds(entries, point))
+    known = after is None or (point is not None and (_holds(entries, point) or _was_last(wire, id, point)))
     newer = [entry for entry in entries if point is None or entry not in point]
     items = []
     for entry in newer if known else ():
@@ -264,6 +271,12 @@ def history(wire: Wire, id: ItemId, after: Revision | None) -> Iterator[Page]:
         items.append(there[0])
     absent = () if entries else (id,)
     yield Page(tuple(items), absent=absent, proof=Proof() if known else None, calls=sent() - before)
+
+
+def _was_last(wire: Wire, id: ItemId, point: Point) -> bool:
+    """Is it deleted, and this version was its newest?"""
+    answer = wire.ask("GET", f"/deletedsecrets/{id}")
+    return not isinstance(answer, Failure) and entry_in(answer.said, f"reading the deleted {id}") in point
 
 
 def _holds(entries: Sequence[Entry], point: Point) -> bool:

@@ -25,6 +25,7 @@ from ecs_sync_adapters.azure_keyvault_read import (
     Entry,
     entry_in,
     fetch,
+    is_absent,
     is_fresh,
     point_of,
     revision_of,
@@ -189,7 +190,7 @@ def _delete(wire: Wire, delete: Delete) -> Outcome:
         return Outcome(delete.id, Verdict.RACED, reason="there is no secret of such a name")
     answer = wire.ask("DELETE", f"/secrets/{delete.id}")
     if isinstance(answer, Failure):
-        if answer.kind is Kind.MISSING or answer.code == "ObjectIsBeingDeleted":
+        if is_absent(answer) or answer.code == "ObjectIsBeingDeleted":
             return Outcome(delete.id, Verdict.RACED, reason="it is gone already")
         if answer.kind is Kind.CONFLICT:
             return Outcome(delete.id, Verdict.REFUSED, reason=answer.reason)

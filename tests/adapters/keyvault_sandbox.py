@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.calls_azure_keyvault import Clock
+from benchmarks.calls_azure_keyvault import Clock as Clock
 
 from ecs_sync.adapter import Item, Listing
 from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter, KeyVaultOptions, KeyVaultPlace
 from ecs_sync_sandbox.azure_keyvault import CLIENT_SECRET, KeyVaultServer
 from ecs_sync_sandbox.http_server import Request
-
-__all__ = [
-    "PLACE",
-    "Clock",
-    "adapter_of",
-    "asked",
-    "items",
-    "listed",
-    "meanwhile",
-    "one",
-    "outside",
-    "values",
-]
 
 PLACE = KeyVaultPlace("acme-")
 

@@ -328,6 +328,21 @@ def test_history_without_the_revision_it_begins_at_has_no_proof(
     assert last.proof is None and last.absent == ("acme-none",)
 
 
+def test_of_a_deleted_secret_it_is_known_whether_something_came_after(
+    server: KeyVaultServer, adapter: KeyVaultAdapter, clock: Clock
+) -> None:
+    outside(server, "acme-db", "one")
+    seen = one(adapter, "acme-db")
+    server.vault.delete("acme-db")
+    assert items(adapter.history("acme-db", seen.revision)) == []
+    server.vault.recover("acme-db")
+    clock.now += 10
+    outside(server, "acme-db", "two")
+    server.vault.delete("acme-db")
+    *_, last = adapter.history("acme-db", seen.revision).pages
+    assert last.proof is None
+
+
 def test_a_disabled_version_of_the_history_is_unreadable_and_not_left_out(
     server: KeyVaultServer, adapter: KeyVaultAdapter, clock: Clock
 ) -> None:
