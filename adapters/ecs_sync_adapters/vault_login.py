@@ -118,25 +118,29 @@ class Identity:
                 text = _text_of(options.token_file or Path())
                 return self._looked_up(text, now) if isinstance(text, str) else text
             case "approle":
-                return self._login(
-                    AppRole, "approle", now, role_id=options.role_id, secret_id=options.secret_id
-                )
+                return self._by_approle(now)
             case "jwt":
-                return self._login_by_file(JWT, options.jwt_file or Path(), now)
+                return self._by_file(JWT, "jwt_login", "path", options.jwt_file or Path(), now)
             case "kubernetes":
-                return self._login_by_file(Kubernetes, options.jwt_file or KUBERNETES_TOKEN, now)
+                path = options.jwt_file or KUBERNETES_TOKEN
+                return self._by_file(Kubernetes, "login", "mount_point", path, now)
 
-    def _login_by_file(self, method: Any, path: Path, now: float) -> Bearer | Failure:
+    def _by_approle(self, now: float) -> Bearer | Failure:
+        mount = self._options.auth_mount or "approle"
+        method = AppRole(adapter=Wire(self._line, None))
+        role_id, secret_id = self._options.role_id or "", self._options.secret_id
+        answer: Any = method.login(role_id, secret_id, use_token=False, mount_point=mount)
+        return _logged_in(answer, mount, now)
+
+    def _by_file(self, method: Any, login: str, mounted: str, path: Path, now: float) -> Bearer | Failure:
+        """By the JWT in a file. hvac calls this ``login`` and ``jwt_login``, with the mount by two names."""
+        mount = self._options.auth_mount or self._options.auth
         jwt = _text_of(path)
         if isinstance(jwt, Failure):
             return jwt
-        return self._login(method, self._options.auth, now, role=self._options.role, jwt=jwt)
-
-    def _login(self, method: Any, mount: str, now: float, **proof: str | None) -> Bearer | Failure:
-        mount = self._options.auth_mount or mount
-        answer = method(adapter=Wire(self._line, None)).login(use_token=False, mount_point=mount, **proof)
-        bearer = _bearer_of(answer, now) if isinstance(answer, Answer) and answer.status == 200 else None
-        return bearer or _not_logged_in(answer, mount)
+        call = getattr(method(adapter=Wire(self._line, None)), login)
+        answer = call(role=self._options.role, jwt=jwt, use_token=False, **{mounted: mount})
+        return _logged_in(answer, mount, now)
 
     def _lookup(self, token: str) -> Answer | Failure:
         about: Any = Token(adapter=Wire(self._line, token))
@@ -174,7 +178,11 @@ def _bearer_of(answer: Answer, now: float) -> Bearer | None:
     return Bearer(token, now, ttl or None, ttl or None, renewable)
 
 
-def _not_logged_in(answer: Answer | Failure, mount: str) -> Failure:
+def _logged_in(answer: Answer | Failure, mount: str, now: float) -> Bearer | Failure:
+    """The token that a login gave, or why it gave none."""
+    bearer = _bearer_of(answer, now) if isinstance(answer, Answer) and answer.status == 200 else None
+    if bearer is not None:
+        return bearer
     failure = answer if isinstance(answer, Failure) else failure_of(answer)
     if failure.kind in (Kind.DENIED, Kind.REFUSED):
         reason = f"the login at auth/{mount} is refused: check auth_mount, the role and its credential"

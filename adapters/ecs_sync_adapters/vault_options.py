@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -96,6 +97,13 @@ def _wrong_address(options: VaultOptions) -> list[str]:
         path = getattr(options, name)
         if path is not None and (not path or path.startswith("/") or path.endswith("/") or _fault(path)):
             found.append(f"{name} {path!r} is not written like 'kv' or 'team/kv', without '/' at its ends")
+    if options.ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=options.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            found.append(
+                f"ca_file {options.ca_file} holds no certificate that can be read ({type(error).__name__})"
+            )
     if options.namespace is not None and not options.namespace.isascii():
         found.append("namespace holds other than ASCII letters")
     return found
