@@ -12,6 +12,7 @@ from ecs_sync.config import Config, JobConfig, LinkConfig
 from ecs_sync.connections import Connections
 from ecs_sync.errors import ConfigError, StoreError
 from ecs_sync.pace import Paced
+from ecs_sync.reference import Reference
 from ecs_sync.registry import Registry
 from ecs_sync.remember import tell_reads
 from ecs_sync.remote import Remote
@@ -89,6 +90,14 @@ class Workbench:
     def adapter(self, name: str) -> Paced:
         """The paced adapter of a connection. Raises ConfigError."""
         return self._connections.adapter(name)
+
+    def resolver(self, job: str) -> Resolver:
+        """Opens what a job may open."""
+        return self._connections.resolver(job)
+
+    def secret(self, reference: Reference) -> str:
+        """The secret behind a reference of the configuration itself. Raises EcsSyncError."""
+        return self._connections.secret(reference)
 
     def _remote(self, job: JobConfig, link: LinkConfig, resolver: Resolver) -> Remote:
         mapping = self.registry.mapping(link.mapping)(link.mapping_options, link.place, job.scope)

@@ -59,7 +59,7 @@ def get(call: Call, job: str, key: str | None, every: bool, at: int | None) -> i
             if not any(each.present for each in stored.values()):
                 raise EcsSyncError(f"{key} is not set in {job}: 'ecs-sync get {job} --all' lists its keys")
         one = next(iter(stored.values()), None)
-        if key is not None and call.format == "text" and one and one.entry and not one.entry.secret:
+        if key is not None and call.format == "text" and one and one.entry and not one.entry.holds_plaintext:
             say_value(one.entry.value.text)
             return Exit.DONE
         shown = entries_shown(stored.values(), call.showing(bench))
@@ -97,6 +97,8 @@ def set_(
 ) -> int:
     """Set a key in the store; the next run carries it to the places.
 
+    A VALUE such as @secret:vault/db#password is a reference to a secret that is kept elsewhere.
+
     It has the rank of a hand, by default the highest. Without VALUE and --from, the value is read from
     standard input. A secret never comes as VALUE: the command line is seen by every process and kept by
     shells.
@@ -114,7 +116,7 @@ def set_(
         name = key_of(key)
         before = bench.store.stored(bench.config.jobs[job].scope, [name.text]).get(name.text)
         entry = _entry(bench, job, name, text, type_, secret, before.entry if before else None)
-        if entry.secret and typed:
+        if entry.holds_plaintext and typed:
             raise click.UsageError(
                 f"{key} is a secret: give its value with --from FILE or on standard input, "
                 "never on the command line"
@@ -142,11 +144,16 @@ def _entry(
 ) -> Entry:
     """The entry to set: what it was before lends its type, its metadata, and that it is a secret."""
     from ecs_sync.model import Entry, Type, Value
+    from ecs_sync.reference import Reference, reads_as_reference
     from ecs_sync.sensitivity import Sensitivity
 
-    chosen = Type(type_) if type_ else before.value.type if before else Type.STRING
+    reference = reads_as_reference(text) if type_ in (None, Type.REFERENCE) else None
+    if reference is not None and (type_ or text.startswith("@")):
+        return Entry(key, reference.value, secret=True, metadata=before.metadata if before else ())
+    was = before.value.type if before and before.value.type is not Type.REFERENCE else Type.STRING
+    chosen = Type(type_) if type_ else was
     try:
-        value = Value.parse(chosen, text)
+        value = Reference.parse(text).value if chosen is Type.REFERENCE else Value.parse(chosen, text)
     except ValueError as error:
         hint = "" if type_ else " (as before; --type says otherwise)"
         raise click.UsageError(f"{key} is of type {chosen}{hint}, and the value cannot be: {error}") from None

@@ -13,6 +13,7 @@ from ecs_sync.report import Exit
 
 if TYPE_CHECKING:
     from ecs_sync.config import Config
+    from ecs_sync.render.listings import ReferenceShown
 
 DEFAULT_STORE = "sqlite:///ecs-sync.db"
 
@@ -126,11 +127,14 @@ def _made(call: Call, config: Config) -> tuple[str, Path]:
 @click.command(epilog="Example: ecs-sync validate -o json")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the file, for editors.")
 @click.option("--without-secrets", is_flag=True, help="Secrets that cannot be read here are no problem.")
+@click.option("--references", is_flag=True, help="Also open every reference to a secret, and show none.")
 @verb
-def validate(call: Call, schema: bool, without_secrets: bool) -> int:
+def validate(call: Call, schema: bool, without_secrets: bool, references: bool) -> int:
     """List all problems of the configuration at once.
 
-    Secrets that cannot be read here are problems too. Nothing is opened or connected to.
+    Secrets that cannot be read here are problems too. Nothing is opened or connected to, unless
+    --references asks whether those of the configuration and of the store resolve: then the secrets are
+    read, on record in the audit trail, and not shown. Exits with 1 where one does not resolve.
     """
     from ecs_sync.config import schema as schema_of
     from ecs_sync.render.escape import dumps
@@ -146,14 +150,22 @@ def validate(call: Call, schema: bool, without_secrets: bool) -> int:
         if call.format == "text":
             raise
         failed = Validation(
-            "validation", Exit.CONFIGURATION, str(call.config_path), [], [], problems_shown(error.problems)
+            "validation",
+            Exit.CONFIGURATION,
+            str(call.config_path),
+            [],
+            [],
+            problems_shown(error.problems),
+            None,
         )
         call.answer(failed, validation_page(failed))
         return Exit.CONFIGURATION
     missing = () if without_secrets else config.missing_secrets()
     if missing and call.format == "text":
         raise ConfigError("secrets are missing", missing)
-    code = Exit.CONFIGURATION if missing else Exit.DONE
+    found = _references_tried(call) if references and not missing else None
+    broken = found is not None and any(each.problem for each in found)
+    code = Exit.CONFIGURATION if missing else Exit.ERROR if broken else Exit.DONE
     validation = Validation(
         "validation",
         code,
@@ -161,6 +173,14 @@ def validate(call: Call, schema: bool, without_secrets: bool) -> int:
         sorted(config.jobs),
         sorted(config.connections),
         problems_shown(missing),
+        found,
     )
     call.answer(validation, validation_page(validation))
     return code
+
+
+def _references_tried(call: Call) -> list[ReferenceShown]:
+    from ecs_sync.cli.referring import tried
+
+    with call.workbench() as bench, call.progress("opening references"):
+        return tried(bench)

@@ -14,6 +14,7 @@ from ecs_sync.render.listings import (
     EntryShown,
     History,
     ProblemShown,
+    ReferenceShown,
     RunDetails,
     Runs,
     RunShown,
@@ -202,7 +203,25 @@ def validation_page(validation: Validation) -> Iterator[Part]:
         count = len(validation.connections)
         connections = "1 connection" if count == 1 else f"{count} connections"
         yield Say(f"{validation.file}: {connections}, {jobs}, no problems", Tone.GOOD)
+        yield from _references(validation.references)
         return
     yield Say(f"{validation.file}: {len(validation.problems)} problems", Tone.BAD)
     rows = (Row((f"{p.line}:{p.column}", Code(p.path), p.message), Tone.BAD) for p in validation.problems)
     yield Table(("where", "path", "problem"), tuple(rows))
+
+
+def _references(references: list[ReferenceShown] | None) -> Iterator[Part]:
+    if references is None:
+        return
+    failed = [each for each in references if each.problem is not None]
+    count = "1 reference" if len(references) == 1 else f"{len(references)} references"
+    yield Say(f"{count}, {len(failed)} of them not to be resolved", Tone.BAD if failed else Tone.GOOD)
+    rows = tuple(
+        Row(
+            (each.used_by, Code(each.reference), each.problem or "resolves"),
+            Tone.BAD if each.problem else Tone.GOOD,
+        )
+        for each in references
+    )
+    if rows:
+        yield Table(("used by", "reference", ""), rows)

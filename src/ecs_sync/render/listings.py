@@ -296,6 +296,15 @@ class ProblemShown:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceShown:
+    """A reference to a secret, what it is for, and why it does not resolve (null: it does)."""
+
+    used_by: str
+    reference: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """What ``validate`` prints."""
 
@@ -305,3 +314,5 @@ class Validation:
     jobs: list[str]
     connections: list[str]
     problems: list[ProblemShown]
+    references: list[ReferenceShown] | None
+    """Only where they were tried."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ecs_sync.model import Entry, Fingerprint, Type
+from ecs_sync.reference import reads_as_reference
 
 FingerprintOf = Callable[[Entry], Fingerprint]
 
@@ -17,7 +18,8 @@ _ROOM = 60
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A value. Of a secret ``text`` is null, and ``characters`` and ``fingerprint`` stand for it.
+    """A value. Of a secret ``text`` is null, and ``characters`` and ``fingerprint`` stand for it; of a
+    reference to one it says where the secret is.
 
     Fingerprints are keyed: equal secrets of one installation have equal ones, and they tell no more.
     """
@@ -34,10 +36,14 @@ def shown(entry: Entry | None, fingerprint_of: FingerprintOf) -> Shown | None:
     """The entry as it may be shown; None where there is none."""
     if entry is None:
         return None
-    if entry.secret:
+    if entry.secret and not _refers(entry):
         digits = fingerprint_of(entry).hex()[:_DIGITS]
         return Shown(str(entry.value.type), True, None, len(entry.value.text), digits, {})
-    return Shown(str(entry.value.type), False, entry.value.text, None, None, dict(entry.metadata))
+    return Shown(str(entry.value.type), entry.secret, entry.value.text, None, None, dict(entry.metadata))
+
+
+def _refers(entry: Entry) -> bool:
+    return not entry.holds_plaintext and reads_as_reference(entry.value.text) is not None
 
 
 def unopened(fingerprint: Fingerprint) -> Shown:
