@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecs_sync.adapter import Delete, Item, Outcome, Put, Verdict
 from ecs_sync.errors import ConfigError, Rejected, Unavailable
@@ -486,6 +488,24 @@ def test_an_address_is_known_in_every_spelling_and_of_this_vault_only() -> None:
         "arn:aws:secretsmanager:eu-west-1:1:secret:Db",
     ):
         assert adapter.addressed(other) is None, other
+
+
+names = st.from_regex(r"[0-9A-Za-z-]{1,127}", fullmatch=True)
+pins = st.none() | st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
+
+
+@given(names, pins)
+def test_every_name_and_version_comes_back_from_its_address(name: str, version: str | None) -> None:
+    adapter = KeyVaultAdapter(KeyVaultOptions("https://acme.vault.azure.net"))
+    assert adapter.addressed(adapter.address(name, version)) == (name, version)
+
+
+@given(st.from_regex(r"([0-9A-Za-z-]{0,20}-)?", fullmatch=True), names)
+def test_every_place_reads_back_and_overlaps_whatever_could_hold_a_name_of_it(prefix: str, name: str) -> None:
+    place = KeyVaultPlace(prefix)
+    assert KeyVaultPlace.parse(str(place)) == place
+    other = KeyVaultPlace(f"{prefix.swapcase()}{name}"[:100] + "-")
+    assert place.overlaps(other) and other.overlaps(place)
 
 
 # -- options and limits
