@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ecs_sync.adapter import Item, ItemId, Page, Proof, Revision, Token, attributes
-from ecs_sync.errors import Unavailable
+from ecs_sync.errors import Rejected, Unavailable
 from ecs_sync_adapters.aws_appconfig_directory import FLAGS, Directory, Ids, Profile, Spot
 from ecs_sync_adapters.aws_appconfig_line import MISSING, Line, error_of
 from ecs_sync_adapters.aws_errors import Failure
@@ -150,10 +151,14 @@ def _looked_through(
 
 
 def chosen(spot: Spot, wanted: Sequence[str] | None) -> list[Profile]:
-    """The hosted profiles of these names; None wants all. What is missing is not in it."""
+    """The profiles of these names, those that are missing or double apart; None wants all hosted ones."""
     if wanted is None:
         return [profile for profile in spot.profiles if profile.hosted]
-    return [profile for profile in map(spot.profile, wanted) if profile is not None]
+    found: list[Profile] = []
+    for name in wanted:
+        with suppress(Rejected):
+            found += filter(None, [spot.profile(name)])
+    return found
 
 
 def _deployment(told: Any) -> Deployment:

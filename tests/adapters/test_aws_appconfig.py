@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +13,14 @@ from ecs_sync.adapter import Delete, Item, Outcome, Put, Verdict, Write, attribu
 from ecs_sync.errors import AdapterError, ConfigError, Rejected, Unavailable
 from ecs_sync.mapping import Mapping
 from ecs_sync.model import Entry, Key, Scope, Value
-from ecs_sync_adapters.aws_appconfig import AppConfigAdapter, AppConfigPlace
+from ecs_sync_adapters.aws_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_mappings.document import DocumentMapping, DocumentOptions
 from ecs_sync_sandbox.aws_appconfig import AppConfigServer, on
 from tests.adapters.aws_appconfig_sandbox import ID, PLACE, Hand, adapter_of, items, one
 
 APPLIED, REFUSED, RACED = Verdict.APPLIED, Verdict.REFUSED, Verdict.RACED
 JSON = attributes({"content-type": "application/json"})
+DOCUMENTATION = Path(__file__).parents[2] / "docs/providers/aws-appconfig.md"
 SLOW = {"strategy": "slow"}
 
 
@@ -111,6 +114,10 @@ def test_a_name_that_two_profiles_bear_asks_for_the_id(hand: Hand, adapter: AppC
     ]
     with pytest.raises(Rejected, match=" or ".join(ids)):
         adapter.list(PLACE, None)
+    hand.set("acme/prod/other", b"{}")
+    double, other = items(adapter.get([ID, "acme/prod/other"]))
+    assert ids[0] in (double.unreadable or "") and other.value == b"{}"
+    assert write(adapter, Put(f"acme/prod/{ids[1]}", b"{}", None)).verdict is APPLIED
 
 
 def test_a_profile_that_is_kept_elsewhere_is_left_to_its_own_adapter(
@@ -582,3 +589,29 @@ def test_every_call_is_counted_and_the_prices_hold(server: AppConfigServer, hand
 def test_more_than_one_write_at_once_is_refused(adapter: AppConfigAdapter) -> None:
     with pytest.raises(AdapterError, match="one write at once"):
         adapter.write([Put(ID, b"1", None), Put("acme/prod/b", b"1", None)])
+
+
+# -- the documentation
+
+
+def test_the_example_in_the_documentation_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    exec(code, {})
+    assert code.rstrip().rpartition("# ")[2] == capsys.readouterr().out.strip()
+
+
+def test_the_documentation_names_every_option_and_grants_what_is_called(
+    server: AppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    assert [each.name for each in fields(AppConfigOptions) if f"`{each.name}`" not in text] == []
+    statements = json.loads(text.partition("```json\n")[2].partition("```")[0])["Statement"]
+    actions = [each["Action"] for each in statements]
+    granted = {name for each in actions for name in ([each] if isinstance(each, str) else each)}
+    write(adapter, Put(ID, b"1", None))
+    update(adapter, b"2")
+    listed(adapter)
+    items(adapter.history(ID, None))
+    write(adapter, Delete(ID, one(adapter).revision or ""))
+    assert {f"appconfig:{operation}" for operation in server.operations()} == granted
