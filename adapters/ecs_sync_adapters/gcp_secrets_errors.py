@@ -56,7 +56,7 @@ def failed(error: object) -> Failure:
         return Failure(Kind.UNANSWERED, "no usable answer from Secret Manager")
     code, text = error.code(), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE and _never_connected(text):
-        return Failure(Kind.UNSENT, "Secret Manager is not reachable: check endpoint, location and network")
+        return Failure(Kind.UNSENT, _UNREACHABLE)
     kind, reason = _TABLE.get(code, _ODD)
     if kind is Kind.DENIED:
         reason = f"permission denied: {' '.join(text.split())[:400]}"
@@ -91,7 +91,9 @@ def _never_connected(text: str) -> bool:
 
     Every other UNAVAILABLE may be an answer that got lost: gRPC uses the one status for both.
     """
-    return text.startswith(("failed to connect to all addresses", "DNS resolution failed"))
+    return text.startswith(
+        ("failed to connect to all addresses", "errors resolving", "DNS resolution failed")
+    )
 
 
 def _retry_after(error: grpc.Call) -> float | None:
@@ -109,6 +111,7 @@ def _retry_after(error: grpc.Call) -> float | None:
     return None
 
 
+_UNREACHABLE = "Secret Manager is not reachable: check endpoint, location, network and certificates"
 _ODD = (Kind.UNANSWERED, "Secret Manager gave no usable answer")
 _INVALID = (
     "Secret Manager does not take the request: look at the value's size, the name, the labels, and the "

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import google.auth
 import grpc
+import requests
 from google.auth import exceptions as sdk
 from google.auth import impersonated_credentials
 from google.auth.credentials import with_scopes_if_required
@@ -179,8 +180,7 @@ class _Bearer:
         with self._lock:
             try:
                 if self._credentials is None or self._spent or not self._credentials.valid:
-                    with _silence():
-                        self._fetch(partial(Request(), timeout=self._timeout))
+                    self._fetch()
                 # Not `before_request`, which asks Google for more in a thread of its own.
                 self._credentials.apply(headers)
             except sdk.TransportError:
@@ -193,12 +193,20 @@ class _Bearer:
         with self._lock:
             self._spent = True
 
-    def _fetch(self, request: Any) -> None:
-        if self._credentials is None:
-            self._credentials = _credentials(self._from, request)
-        if self._spent or not self._credentials.valid:
-            self._credentials.refresh(request)
-            self._spent = False
+    def _fetch(self) -> None:
+        with _silence(), closing(requests.Session()) as session:
+            # Without one of its own, a session would take a password for the host from ~/.netrc.
+            session.auth = _as_it_is
+            request: Any = partial(Request(session), timeout=self._timeout)
+            if self._credentials is None:
+                self._credentials = _credentials(self._from, request)
+            if self._spent or not self._credentials.valid:
+                self._credentials.refresh(request)
+                self._spent = False
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 _NO_CREDENTIAL = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -324,6 +325,38 @@ def test_an_issuer_that_is_away_was_sent_nothing_and_may_be_tried_again(
     with pytest.raises(Unavailable, match="no token could be fetched"):
         secure().write([Put(MODE, b"1", None)])
     assert server.count() == 0
+
+
+def test_an_issuer_that_hangs_is_given_up_in_time_and_nothing_was_sent(
+    server: GcpSecretsServer,
+    secure: Any,
+    key: rsa.RSAPrivateKey,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        path = key_file(tmp_path, key, f"http://127.0.0.1:{listener.getsockname()[1]}/token")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        with pytest.raises(Unavailable, match="no token could be fetched"):
+            secure(read_timeout=0.3).write([Put(MODE, b"1", None)])
+    assert server.count() == 0
+
+
+def test_passwords_of_the_home_directory_are_not_sent_to_who_issues_tokens(
+    secure: Any,
+    key: rsa.RSAPrivateKey,
+    issuer: Issuer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password word\n", encoding="utf-8")
+    path = key_file(tmp_path, key, f"{issuer.url}/token")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    items(secure().list(PLACE, None))
+    assert ["authorization" in headers for _, headers, _ in issuer.asked] == [False]
 
 
 # -- TLS

@@ -161,6 +161,26 @@ def test_an_answer_to_a_write_that_names_no_version_is_no_acknowledgement(
     fails(gcp, Put(MODE, b"1", None), Unacknowledged)
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("failed to connect to all addresses; last error: UNKNOWN: Connection refused", Unavailable),
+        ("errors resolving secretmanager.example:443: [Domain name not found]", Unavailable),
+        ("DNS resolution failed for secretmanager.example:443", Unavailable),
+        ("Socket closed", Unacknowledged),
+        ("recvmsg:Connection reset by peer", Unacknowledged),
+        ("GOAWAY received", Unacknowledged),
+        ("The service is currently unavailable.", Unacknowledged),
+        ("", Unacknowledged),
+    ],
+)
+def test_only_where_there_was_no_connection_is_a_write_known_not_to_have_been_sent(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter, text: str, kind: type[AdapterError]
+) -> None:
+    server.fail_next("AddSecretVersion", Code.UNAVAILABLE, text)
+    fails(gcp, Put(MODE, b"1", None), kind)
+
+
 # -- two at a time
 
 
