@@ -271,10 +271,14 @@ def _unusable(told: Any) -> str:
 
 
 def _told(secret: Any) -> Attributes:
-    """Labels and annotations as attributes ``label:NAME`` and ``annotation:NAME``."""
-    return attributes(
-        {
-            **{f"label:{name}": text for name, text in secret.labels.items()},
-            **{f"annotation:{name}": text for name, text in secret.annotations.items()},
-        }
-    )
+    """Labels and annotations as attributes ``label:NAME`` and ``annotation:NAME``; ``expires`` where Google
+    will delete the secret by itself.
+    """
+    told = {
+        **{f"label:{name}": text for name, text in secret.labels.items()},
+        **{f"annotation:{name}": text for name, text in secret.annotations.items()},
+    }
+    plain = types.Secret.pb(secret)
+    if plain.HasField("expire_time"):
+        told["expires"] = plain.expire_time.ToJsonString()
+    return attributes(told)

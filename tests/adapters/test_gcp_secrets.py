@@ -477,6 +477,16 @@ def test_a_new_secret_gets_the_labels_and_annotations_it_comes_with(server: GcpS
     assert items(gcp.list(PLACE, None))[0].attributes == told[:2]
 
 
+def test_a_secret_that_google_will_delete_by_itself_says_when(server: GcpSecretsServer) -> None:
+    until = datetime(2999, 1, 1, tzinfo=UTC)
+    server.secrets.create(MODE, types.Secret(replication={"automatic": {}}, expire_time=until))
+    server.secrets.set(MODE, b"1")
+    gcp = adapter_of(server, labels=True)
+    assert one(gcp).attributes == (("expires", "2999-01-01T00:00:00Z"),)
+    write(gcp, Put(MODE, b"2", at(gcp), attributes=one(gcp).attributes))
+    assert one(gcp).attributes == (("expires", "2999-01-01T00:00:00Z"),)
+
+
 @pytest.mark.parametrize("value", [b"", b"x" * 65_537])
 def test_a_value_that_does_not_fit_is_refused_before_a_secret_is_made_for_it(
     server: GcpSecretsServer, gcp: GcpSecretsAdapter, value: bytes
