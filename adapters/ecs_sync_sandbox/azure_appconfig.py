@@ -25,8 +25,8 @@ A11   HEAD answers the headers of GET                                           
 A12   ``/revisions`` shows every state that was written, the youngest first, deletes not       D E
 A13   names over 256 characters, control characters and ``%`` in a key are 400; more than      D E
       10 KiB in all 413
-A14   200 and 304 come with a Sync-Token; who does not show the newest one may be              D S
-      answered from a while ago (on demand: ``settings.lag()``)
+A14   200 and 304 come with the Sync-Token of what they show; who does not show the newest    D S
+      one may be answered from a while ago (on demand: ``settings.lag()``)
 A15   HMAC: signed are the method, the raw target, the date, host and the body's hash; a       D E
       wrong signature or a date more than 15 minutes off is 401
 A16   a bearer token that nobody knows is 401; one that may only read is 403 to a write        D
@@ -91,7 +91,7 @@ class Store:
             reply = _problem(answer)
         if reply.status not in (200, 304):
             return reply
-        return Reply(reply.status, reply.body, (*reply.headers, self._sync_token()))
+        return Reply(reply.status, reply.body, (*reply.headers, self._sync_token(request)))
 
     def _answered(self, request: Request) -> Reply:
         if request.query.get("api-version") not in _VERSIONS:
@@ -190,8 +190,9 @@ class Store:
             return False
         return hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).digest(), sent)
 
-    def _sync_token(self) -> tuple[str, str]:
-        number = self.settings.changes
+    def _sync_token(self, request: Request) -> tuple[str, str]:
+        is_read = request.method in ("GET", "HEAD")
+        number = self.settings.shown(_since(request)) if is_read else self.settings.changes
         return "Sync-Token", f"store={base64.b64encode(str(number).encode()).decode()};sn={number}"
 
 

@@ -116,6 +116,11 @@ class Settings:
         """How many changes there were: the sequence number of the sync token."""
         return self._state.changes
 
+    def shown(self, since: int) -> int:
+        """How many changes a client sees whose sync token has the number ``since``."""
+        with self._lock:
+            return self._view(since).changes
+
     def get(self, key: str, label: str | None = None) -> Setting | None:
         """What is there now."""
         with self._lock:

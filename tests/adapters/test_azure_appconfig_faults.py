@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +144,33 @@ def test_a_write_whose_answer_the_network_loses_has_landed_once(
         proxied.close()
     assert writes_sent(server) == 1
     assert (look(adapter) is None) == (kind == "delete")
+
+
+def test_a_tls_stream_that_ends_after_the_request_may_have_brought_it() -> None:
+    ca = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(tls)
+    got: list[bytes] = []
+
+    def read_and_end(listener: socket.socket) -> None:
+        plain, _ = listener.accept()
+        stream = tls.wrap_socket(plain, server_side=True)
+        while b"}" not in b"".join(got):
+            got.append(stream.recv(65536))
+        with socket.socket(fileno=stream.detach()) as bare:
+            bare.shutdown(socket.SHUT_RDWR)  # without the farewell that TLS asks for
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ca.cert_pem.tempfile() as ca_file:
+        thread = threading.Thread(target=read_and_end, args=(listener,))
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        key = f"Endpoint={url};Id=a;Secret=c2VjcmV0"
+        adapter = AppConfigAdapter(AppConfigOptions(url, connection_string=key, ca_file=Path(ca_file)))
+        with pytest.raises(Unacknowledged):
+            adapter.write([Put(ID, b"1", None)])
+        thread.join()
+        adapter.close()
+    assert got
 
 
 # -- what certainly did nothing

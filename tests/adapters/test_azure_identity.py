@@ -13,7 +13,12 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+import requests
 import trustme
+import urllib3
+from azure.core.exceptions import ServiceRequestError, ServiceRequestTimeoutError
+from urllib3 import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError
 
 from ecs_sync.errors import Denied, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.azure_errors import Failure, Kind, failed, reading_error, writing_error
@@ -276,6 +281,20 @@ def test_what_was_not_answered_is_unknown_of_a_write_only() -> None:
     failure = Failure(Kind.UNANSWERED, "the answer did not come")
     assert isinstance(writing_error(failure, "writing a"), Unacknowledged)
     assert isinstance(reading_error(failure, "reading a"), Unavailable)
+
+
+def _as_the_sdk_wraps(cause: Exception) -> ServiceRequestError:
+    wrapped = requests.exceptions.SSLError(MaxRetryError(HTTPSConnectionPool("127.0.0.1"), "/", cause))
+    return ServiceRequestError("it failed", error=wrapped)
+
+
+def test_what_the_sdk_calls_a_failure_to_send_may_have_been_sent() -> None:
+    """A TLS stream that breaks is one to it, before the request as after."""
+    broken = _as_the_sdk_wraps(urllib3.exceptions.SSLError(ssl.SSLEOFError("EOF in violation of protocol")))
+    assert failed(broken).kind is Kind.UNANSWERED
+    untrusted = _as_the_sdk_wraps(urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("unknown")))
+    assert failed(untrusted).kind is Kind.UNSENT
+    assert failed(ServiceRequestTimeoutError("no connection in time")).kind is Kind.UNSENT
 
 
 # -- what is shown

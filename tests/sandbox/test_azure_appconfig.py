@@ -233,7 +233,8 @@ def test_a14_a_store_that_lags_is_current_for_who_shows_the_newest_sync_token(
     server.settings.lag()
     token = caller.put("a", {"value": "new"}).headers["Sync-Token"]
     shown = token.partition(";sn=")[0]
-    assert caller.send("GET", "/kv/a").json()["value"] == "old"
+    stale = caller.send("GET", "/kv/a")
+    assert stale.json()["value"] == "old" and stale.headers["Sync-Token"] != token
     assert caller.send("GET", "/kv/a", Sync_Token=shown).json()["value"] == "new"
     server.settings.catch_up()
     assert caller.send("GET", "/kv/a").json()["value"] == "new"
