@@ -135,7 +135,7 @@ class MemoryAdapter:
             self._memory.count("page")
             yield Page(tuple(shown[start : start + size]))
         if fault is None:
-            yield Page(proof=Proof(token))
+            yield Page(proof=Proof(token), calls=0)
         elif fault.error is not None:
             raise fault.error
 

@@ -203,6 +203,7 @@ class Prices:
     """
 
     get: Price = Price()
+    peek: Price = Price()
     create: Price = Price()
     update: Price = Price()
     delete: Price = Price()

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ecs_sync import protocol
-from ecs_sync.adapter import Features, Item, ItemId, Outcome, Put, Verdict
+from ecs_sync.adapter import Item, ItemId, Outcome, Verdict
+from ecs_sync.batching import batches
 from ecs_sync.errors import AdapterError, Unacknowledged
 from ecs_sync.faults import Point, reached
 from ecs_sync.model import Fingerprint, Key
@@ -31,20 +32,6 @@ from ecs_sync.store import (
     Transaction,
 )
 from ecs_sync.task import Running, Task
-
-_MOST = 1024
-_SECONDS = 20.0
-
-
-def group_size(features: Features) -> int:
-    """How many items go through the protocol together.
-
-    Many share one transaction; but what a slow provider takes in twenty seconds is enough, so that a
-    process that is asked to stop, or killed, leaves little behind.
-    """
-    if features.write_rate is None:
-        return _MOST
-    return max(1, min(_MOST, int(features.write_rate * _SECONDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,37 +133,15 @@ class Carrier:
             )
 
     def _send(self, tasks: Sequence[Task]) -> None:
-        batches = list(self._batches(tasks))
-        with ThreadPoolExecutor(max_workers=min(len(batches), self.remote.features.concurrency)) as pool:
-            answers = list(pool.map(self._write, batches))
+        groups = list(batches(self.remote.features, tasks, lambda task: task.write))
+        with ThreadPoolExecutor(max_workers=min(len(groups), self.remote.features.concurrency)) as pool:
+            answers = list(pool.map(self._write, groups))
         reached(Point.SENT)
-        for batch, outcomes in zip(batches, answers, strict=True):
+        for batch, outcomes in zip(groups, answers, strict=True):
             for task, outcome in zip(batch, outcomes, strict=True):
                 gap = outcome.verdict is Verdict.APPLIED and outcome.replaced != task.expected
                 answer = Answered(outcome.verdict, gap, outcome.revision, outcome.reason)
                 task.machine = protocol.step(task.machine, answer)
-
-    def _batches(self, tasks: Sequence[Task]) -> Iterator[list[Task]]:
-        """What the provider takes at once. Deletes go by themselves where it takes more of them so."""
-        features = self.remote.features
-        batch: list[Task] = []
-        size = 0
-        for task in tasks:
-            weight = len(task.item.encode()) + (len(task.write.value) if isinstance(task.write, Put) else 0)
-            most = features.batch
-            apart = False
-            if features.delete_batch is not None and features.delete_batch > features.batch:
-                most = features.delete_batch if task.machine.deletes else features.batch
-                apart = bool(batch) and batch[-1].machine.deletes != task.machine.deletes
-            full = len(batch) >= most
-            heavy = features.batch_bytes is not None and size + weight > features.batch_bytes
-            if batch and (full or heavy or apart):
-                yield batch
-                batch, size = [], 0
-            batch.append(task)
-            size += weight
-        if batch:
-            yield batch
 
     def _write(self, batch: Sequence[Task]) -> Sequence[Outcome]:
         writes = [task.write for task in batch if task.write is not None]

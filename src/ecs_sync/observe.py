@@ -26,6 +26,8 @@ class Observation:
     link: str
     spool: Spool
     items: int = 0
+    calls: int = 0
+    """Calls to the provider that the listing took, without the point reads after it."""
     unchanged: bool = False
     complete: bool = False
     reason: str = ""
@@ -49,12 +51,14 @@ def observe(remote: Remote, store: Store, track: Track | None) -> Observation:
     token = track.token if track and remote.features.unchanged else None
     try:
         listing = remote.adapter.list(remote.place, token)
+        observation.calls += listing.calls
         if listing.unchanged and track:
             _recall(observation, store, track)
             observation.token = token
             observation.complete = observation.unchanged = True
             return observation
         for page in listing.pages:
+            observation.calls += page.calls
             _take(observation, remote, store, track, page.items)
             if page.proof is not None:
                 observation.complete = True

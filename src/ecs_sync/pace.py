@@ -148,7 +148,7 @@ class Paced:
         )
         if listing.unchanged or first is None:
             return dataclasses.replace(listing, pages=())
-        return Listing(self._further(first, pages))
+        return Listing(self._further(first, pages), calls=listing.calls)
 
     def _further(self, first: Page, pages: Iterator[Page]) -> Iterator[Page]:
         page: Page | None = first

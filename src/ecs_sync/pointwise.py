@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from ecs_sync.adapter import Features, Item, ItemId, Listing, Page
+from ecs_sync.adapter import Features, Item, ItemId, Listing, Page, Price
 from ecs_sync.errors import AdapterError
+from ecs_sync.meter import Meter
 
 Ask = Callable[[Sequence[ItemId]], Listing]
 
 
-def read_each(ask: Ask, features: Features, ids: Iterable[ItemId]) -> dict[ItemId, Item | None]:
+def read_each(
+    ask: Ask, features: Features, ids: Iterable[ItemId], price: Price, meter: Meter
+) -> dict[ItemId, Item | None]:
     """Each item that was answered; None where it is absent. What failed is an item that is unreadable."""
     chunks = list(_chunks(ids, max(1, features.reads)))
+    meter.add(sum(price.of(len(chunk)) for chunk in chunks))
     if not chunks:
         return {}
     seen: dict[ItemId, Item | None] = {}

@@ -8,7 +8,8 @@ from itertools import islice
 
 from ecs_sync.adapter import Delete, Item, ItemId, Write
 from ecs_sync.adopt import unsettled_items
-from ecs_sync.carry import Carrier, group_size
+from ecs_sync.batching import group_size
+from ecs_sync.carry import Carrier
 from ecs_sync.looking import Side
 from ecs_sync.model import Key
 from ecs_sync.plan import Change, Plan
@@ -40,7 +41,7 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
         else:
             wanted.append(change)
     size = group_size(side.remote.features)
-    items = iter(_by_item(wanted).items())
+    items = iter(by_item(wanted).items())
     unsettled = unsettled_items(plan, side.remote.link) - {change.item for change in wanted}
     while not running.stop() and (group := list(islice(items, size))):
         tasks = _tasks(running, side, group, versions, pushed)
@@ -59,7 +60,7 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
     return pushed
 
 
-def _by_item(changes: Sequence[Change]) -> dict[ItemId, list[Change]]:
+def by_item(changes: Sequence[Change]) -> dict[ItemId, list[Change]]:
     """Writes before deletes, each in the order of keys."""
     items: dict[ItemId, list[Change]] = {}
     for change in sorted(changes, key=lambda change: (change.target is None, change.key)):

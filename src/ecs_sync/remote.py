@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ecs_sync import mapping as port
@@ -29,6 +29,7 @@ from ecs_sync.adapter import (
 from ecs_sync.diff import Unsayable
 from ecs_sync.errors import MappingError, Unavailable
 from ecs_sync.mapping import Refusal
+from ecs_sync.meter import Meter
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Type, Value
 from ecs_sync.pointwise import read_each
 from ecs_sync.policy import LinkPolicy, Secrets
@@ -83,6 +84,8 @@ class Remote:
     hard_deletes: bool = False
     connection: str = ""
     resolver: Resolver | None = None
+    meter: Meter = field(default_factory=Meter, compare=False, repr=False)
+    """The calls of the point reads that were made."""
 
     @property
     def features(self) -> Features:
@@ -155,7 +158,8 @@ class Remote:
 
     def look(self, ids: Iterable[ItemId]) -> dict[ItemId, Item | None]:
         """Point reads, in parallel within the provider's limits. An id that is missing was not answered."""
-        return read_each(self.adapter.get, self.features, ids)
+        features = self.features
+        return read_each(self.adapter.get, features, ids, features.prices.get, self.meter)
 
     def dig(self, id: ItemId, after: Revision | None) -> list[Item]:
         """The versions of an item after a revision, oldest first. Raises AdapterError, also where the

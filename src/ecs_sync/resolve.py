@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ecs_sync.adapter import Adapter, Addresses, Item, ItemId, Peeks, Pins
+from ecs_sync.adapter import Adapter, Addresses, Item, ItemId, Peeks, Pins, Price
 from ecs_sync.errors import AdapterError, EcsSyncError
+from ecs_sync.meter import Meter
 from ecs_sync.model import Value
-from ecs_sync.pointwise import read_each
+from ecs_sync.pointwise import Ask, read_each
 from ecs_sync.reference import Reference
 
 
@@ -43,6 +44,8 @@ class Resolver:
     names: frozenset[str]
     connections: Callable[[str], Adapter]
     may: Callable[[Reference], bool]
+    meters: dict[str, Meter] = field(default_factory=dict)
+    """The calls that were made, by connection."""
     _items: dict[Reference, Item | Unresolved] = field(default_factory=dict)
     _gate: threading.Lock = field(default_factory=threading.Lock)
 
@@ -77,7 +80,7 @@ class Resolver:
             if isinstance(adapter, Unresolved):
                 seen.update((each, adapter) for each in allowed)
             elif isinstance(adapter, Peeks) and adapter.features.peeks:
-                found = read_each(adapter.peek, adapter.features, [each.name for each in allowed])
+                found = self._asked(connection, adapter.peek, adapter.features.prices.peek, allowed)
                 seen.update((each, _seen(_item(each, found))) for each in allowed)
             else:
                 self.read(allowed)
@@ -118,12 +121,18 @@ class Resolver:
         adapter = self._adapter(connection)
         if isinstance(adapter, Unresolved):
             return dict.fromkeys(references, adapter)
-        newest = [each.name for each in references if each.version is None]
-        found = read_each(adapter.get, adapter.features, newest)
+        newest = [each for each in references if each.version is None]
+        found = self._asked(connection, adapter.get, adapter.features.prices.get, newest)
+        self.meters[connection].add(len(references) - len(newest))
         return {
             each: _item(each, found) if each.version is None else _pinned(adapter, each)
             for each in references
         }
+
+    def _asked(self, connection: str, ask: Ask, price: Price, references: Sequence[Reference]) -> Answers:
+        meter = self.meters.setdefault(connection, Meter())
+        features = self.connections(connection).features
+        return read_each(ask, features, [each.name for each in references], price, meter)
 
 
 def plaintext(item: Item, reference: Reference) -> Value | Unresolved:

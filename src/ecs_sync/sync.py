@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ecs_sync.adopt import adopt
+from ecs_sync.cost import Cost, cost_of
 from ecs_sync.errors import RunTaken
 from ecs_sync.faults import Point, reached
 from ecs_sync.leased import leased
@@ -72,11 +73,23 @@ class Order:
 
 def plan(job: Job, store: Store) -> Plan:
     """What a run would do now. Writes nothing anywhere."""
+    return _planned(job, store)[0]
+
+
+def priced(job: Job, store: Store) -> tuple[Plan, Cost]:
+    """As `plan`, with the calls that the run would make."""
+    planned, sides = _planned(job, store)
+    meters = job.resolver.meters if job.resolver is not None else {}
+    secrets = {connection: meter.calls for connection, meter in sorted(meters.items())}
+    return planned, cost_of(planned, sides, secrets)
+
+
+def _planned(job: Job, store: Store) -> tuple[Plan, Sequence[Side]]:
     at = store.head()
     sides = found_sides(job.name, job.remotes, store)
     followed = follow(job.scope, sides, job.resolver, store, at)
     _observe(sides, store)
-    return weigh(job.name, job.scope, job.policy, store, at, sides, followed)
+    return weigh(job.name, job.scope, job.policy, store, at, sides, followed), sides
 
 
 def run(job: Job, store: Store, order: Order) -> Report:

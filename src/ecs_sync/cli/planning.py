@@ -13,6 +13,7 @@ from ecs_sync.cli.failures import exit_of
 from ecs_sync.report import Exit, first, of_plan
 
 if TYPE_CHECKING:
+    from ecs_sync.cost import Cost
     from ecs_sync.errors import EcsSyncError
     from ecs_sync.plan import Plan, Stop
     from ecs_sync.render.documents import Failure
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Keep the plan of one job in a file for a later 'apply': then just that is done, or less.",
 )
+@click.option("--cost", is_flag=True, help="Also count the calls to each provider that the run would make.")
 @verb
-def plan(call: Call, jobs: tuple[str, ...], out: Path | None) -> int:
+def plan(call: Call, jobs: tuple[str, ...], out: Path | None, cost: bool) -> int:
     """Show what a run would do, and why; write nothing.
 
     Of each JOB; by default of every job of the configuration.
@@ -45,13 +47,13 @@ def plan(call: Call, jobs: tuple[str, ...], out: Path | None) -> int:
         if out is not None and len(names) != 1:
             raise click.UsageError("--out keeps the plan of one job: name it")
         showing = call.showing(bench)
-        made, failed = each(names, lambda name: planned(call, bench, name))
+        look = _priced if cost else _unpriced
+        made, failed = each(names, lambda name: look(call, bench, name))
         if out is not None:
             _keep(made[0][0], out, bench)
-        codes = [of_plan(found, stops) for found, stops in made] + codes_of(failed)
-        document = Plans(
-            "plan", first(codes), [plan_shown(p, s, showing) for p, s in made], failures_shown(failed)
-        )
+        codes = [of_plan(found, stops) for found, stops, _ in made] + codes_of(failed)
+        shown = [plan_shown(found, stops, showing, calls) for found, stops, calls in made]
+        document = Plans("plan", first(codes), shown, failures_shown(failed))
         parts: Iterator[Part] = (part for shown in document.plans for part in plan_page(shown, showing))
         call.answer(document, [*parts, *failures_part(document.failures)])
         return document.exit
@@ -66,6 +68,20 @@ def planned(call: Call, bench: Workbench, name: str) -> tuple[Plan, list[Stop]]:
     with call.progress(f"{name}: looking at its places"):
         found = sync.plan(job, bench.store)
     return found, check(found, job.limits, job.protected)
+
+
+def _unpriced(call: Call, bench: Workbench, name: str) -> tuple[Plan, list[Stop], Cost | None]:
+    return *planned(call, bench, name), None
+
+
+def _priced(call: Call, bench: Workbench, name: str) -> tuple[Plan, list[Stop], Cost | None]:
+    from ecs_sync import sync
+    from ecs_sync.plan import check
+
+    job = bench.job(name)
+    with call.progress(f"{name}: looking at its places"):
+        found, cost = sync.priced(job, bench.store)
+    return found, check(found, job.limits, job.protected), cost
 
 
 def _keep(found: Plan, out: Path, bench: Workbench) -> None:

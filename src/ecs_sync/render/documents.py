@@ -98,6 +98,28 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkCalls:
+    """Calls to one link's provider: to look, to read again, to write. ``seconds`` is the shortest time
+    that they take at the provider's documented rates; null where none are known.
+    """
+
+    link: str
+    looks: int
+    reads: int
+    writes: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CostShown:
+    """The calls that the run would make where nothing goes wrong; ``secrets`` by connection."""
+
+    calls: int
+    links: list[LinkCalls]
+    secrets: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanShown:
     """All that one run of a job would do. ``at`` is the store's version that it was made against."""
 
@@ -113,6 +135,8 @@ class PlanShown:
     limits: list[Limit]
     allow: str | None
     """The command that lifts the limits for this plan; null where none is exceeded."""
+    cost: CostShown | None
+    """Only where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

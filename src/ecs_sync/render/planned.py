@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ecs_sync.cost import Cost
 from ecs_sync.diff import State
 from ecs_sync.model import Entry, Key
 from ecs_sync.plan import Change, Hold, KeyContest, Kind, Looked, Plan, Stop, Unread
 from ecs_sync.policy import STORE, Why
+from ecs_sync.render.costing import cost_part, cost_shown
 from ecs_sync.render.documents import (
     CandidateShown,
     ChangePlanned,
@@ -61,7 +63,7 @@ class Showing:
         return " ".join([self.program, *(shlex.quote(word) for word in words)])
 
 
-def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing) -> PlanShown:
+def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing, cost: Cost | None = None) -> PlanShown:
     """A plan with the limits that it exceeds, as it may be shown."""
     showing = showing.hiding(entries_of(plan))
     return PlanShown(
@@ -76,6 +78,7 @@ def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing) -> PlanShown
         not_seen(plan.unread),
         [Limit(stop.side, stop.reason) for stop in stops],
         showing.command("apply", plan.job, "--allow", plan.id) if stops else None,
+        cost_shown(cost) if cost is not None else None,
     )
 
 
@@ -208,6 +211,8 @@ def plan_page(plan: PlanShown, showing: Showing) -> Iterator[Part]:
     yield from notes_part(plan, showing)
     yield Say(summary(plan), Tone.LOUD)
     yield from limits_part(plan)
+    if plan.cost is not None:
+        yield from cost_part(plan.cost)
 
 
 def links_part(links: Sequence[LinkLooked]) -> Iterator[Part]:
