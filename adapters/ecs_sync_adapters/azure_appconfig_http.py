@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -82,7 +83,8 @@ class Wire:
 
     def sync(self, token: str) -> None:
         """Makes what follows see at least what was seen with this Sync-Token, also by another process."""
-        if token:
+        # Where there is no credential to connect with, the request that follows says so.
+        with suppress(*FAILURES):
             self._connected().update_sync_token(token)
 
     def following(self, answer: Answer) -> str | Failure | None:
@@ -124,7 +126,7 @@ class Wire:
         if identity is None:
             # Put together anew, for the SDK knows one order of its parts only.
             key = AccessKey.parse(options.connection_string or "")
-            text = f"Endpoint={key.endpoint};Id={key.id};Secret={key.secret}"
+            text = f"Endpoint={self.endpoint};Id={key.id};Secret={key.secret}"
             return AzureAppConfigurationClient.from_connection_string(text, **settings)
         self._credential = Credential(identity, Patience(options.connect_timeout, options.read_timeout))
         if options.audience is not None:

@@ -258,7 +258,7 @@ def _ways(options: AppConfigOptions) -> list[str]:
         key = AccessKey.parse(options.connection_string)
     except ValueError as error:
         return [*wrong, str(error)]
-    if key.endpoint != options.endpoint.rstrip("/"):
+    if key.endpoint.lower() != options.endpoint.rstrip("/").lower():
         wrong.append("connection_string is that of another store than endpoint names")
     return wrong
 

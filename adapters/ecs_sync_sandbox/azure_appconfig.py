@@ -234,13 +234,13 @@ class AzureAppConfigServer:
 
     def connection(self) -> dict[str, str]:
         """The entry of ``connections:`` that reaches it, with `environment` set."""
-        key = "env:SANDBOX_AZURE_APPCONFIG"
+        key = "env:ECS_SYNC_SANDBOX_AZURE_APPCONFIG"
         return {"adapter": "azure-appconfig", "endpoint": self.url, "connection_string": key}
 
     @property
     def environment(self) -> dict[str, str]:
         """What the entry takes from the environment."""
-        return {"SANDBOX_AZURE_APPCONFIG": self.connection_string}
+        return {"ECS_SYNC_SANDBOX_AZURE_APPCONFIG": self.connection_string}
 
     def __enter__(self) -> Self:
         self.faults.__enter__()

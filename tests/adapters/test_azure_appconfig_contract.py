@@ -35,10 +35,11 @@ class Hand:
         return None if setting is None or setting.value is None else setting.value.encode()
 
 
-@pytest.fixture(params=[None, "prod"], ids=["no-label", "label"])
+@pytest.fixture(params=[(None, "keeps"), ("prod", "moves")], ids=["no-label", "label"])
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    place = AppConfigPlace("app/", request.param)
-    with AzureAppConfigServer() as server:
+    label, same_write = request.param
+    place = AppConfigPlace("app/", label)
+    with AzureAppConfigServer(same_write=same_write) as server:
         adapter = AppConfigAdapter(AppConfigOptions(server.url, connection_string=server.connection_string))
         yield Subject(
             adapter,

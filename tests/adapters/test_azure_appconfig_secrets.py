@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ecs_sync.adapter import Delete, Put
-from ecs_sync.errors import AdapterError
+from ecs_sync.errors import AdapterError, Denied
 from ecs_sync.registry import Registry
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_adapters.azure_appconfig_options import AccessKey
@@ -123,6 +123,23 @@ def test_a_token_that_expired_is_denied_and_the_next_call_fetches_another(
         list(adapter.list(PLACE, None).pages)
     cli(tmp_path, monkeypatch)
     assert list(adapter.list(PLACE, None).pages)
+    adapter.close()
+
+
+def test_a_workload_outside_of_its_cluster_is_denied_in_every_call(
+    server: AzureAppConfigServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    adapter = AppConfigAdapter(AppConfigOptions(server.url, credential="workload-identity"))
+    for call in (
+        lambda: adapter.list(PLACE, '[1,"store=MQ==;sn=1","etag"]'),
+        lambda: list(adapter.list(PLACE, None).pages),
+        lambda: adapter.write([Put("|app/a", b"1", None)]),
+    ):
+        with pytest.raises(Denied, match="token file is missing"):
+            call()
+    assert server.requests == []
     adapter.close()
 
 
