@@ -179,7 +179,7 @@ def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer | Fail
         return Answer(status, headers, None)
     try:
         body = json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if status == 200 and isinstance(body, dict):
         return Answer(status, headers, body)

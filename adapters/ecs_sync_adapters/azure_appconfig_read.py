@@ -146,7 +146,7 @@ def one(wire: Wire, id: ItemId) -> Item | Failure | None:
         return None if answer.kind is Kind.MISSING else answer
     try:
         return _item(answer.body)
-    except (KeyError, TypeError, ValueError):
+    except _GARBLED:
         return _NOT_A_SETTING
 
 
@@ -229,16 +229,18 @@ def _items(answer: Answer, doing: str) -> list[Item]:
     """Those of a page, which must be one: a proxy's answer would read as an empty and complete listing."""
     try:
         return [_item(setting) for setting in answer.body["items"]]
-    except (KeyError, TypeError, ValueError):
+    except _GARBLED:
         raise Unavailable(f"{doing}: the answer is no page of settings; check endpoint and proxies") from None
 
 
 def _item(setting: Any) -> Item:
-    """Raises KeyError, TypeError or ValueError for what is no setting."""
-    key, label, etag = setting["key"], setting.get("label"), setting["etag"]
-    if not (isinstance(key, str) and isinstance(etag, str) and isinstance(label, str | None)):
-        raise TypeError("a setting's names are text")
-    value, unreadable = _value(setting["value"])
+    """Raises one of `_GARBLED` for what is no setting."""
+    key, label, etag, text = setting["key"], setting.get("label"), setting["etag"], setting["value"]
+    if not (isinstance(key, str) and isinstance(etag, str) and etag):
+        raise TypeError("a setting has a key and an etag")
+    if not (isinstance(label, str | None) and isinstance(text, str | None)):
+        raise TypeError("label and value are text or null")
+    value, unreadable = _value(text)
     changed = setting.get("last_modified")
     return Item(
         id_of(key, label),
@@ -250,12 +252,12 @@ def _item(setting: Any) -> Item:
     )
 
 
-def _value(value: Any) -> tuple[bytes | None, str | None]:
+def _value(value: str | None) -> tuple[bytes | None, str | None]:
     """The bytes of a value, or why there are none. A null is another thing than an empty text."""
     if value is None:
         return None, "its value is null, which is no text; give it one, be it empty, or delete it"
     try:
-        return str(value).encode("utf-8"), None
+        return value.encode("utf-8"), None
     except UnicodeEncodeError:
         return None, "its value holds a lone surrogate, which is not text"
 
@@ -270,4 +272,6 @@ def _attributes(setting: Any) -> Attributes:
     return attributes(pairs)
 
 
+_GARBLED: tuple[type[Exception], ...] = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What an answer of another shape than the store's raises."""
 _NOT_A_SETTING = Failure(Kind.UNANSWERED, "the answer is no setting; check endpoint and proxies")

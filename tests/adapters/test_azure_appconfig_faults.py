@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import threading
@@ -12,8 +11,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ecs_sync.adapter import Delete, Item, Page, Put, Verdict, Write
-from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
+from ecs_sync.adapter import Delete, Item, Put, Verdict, Write
+from ecs_sync.errors import Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Pace, Paced
 from ecs_sync.testing.faultproxy import FaultProxy
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
@@ -319,101 +318,3 @@ def test_a_wrong_access_key_is_denied(server: AzureAppConfigServer) -> None:
     with pytest.raises(Denied, match="clock"):
         adapter.write([Put(ID, b"1", None)])
     adapter.close()
-
-
-# -- listings
-
-
-def until_it_fails(pages: Iterator[Page], kind: type[AdapterError]) -> list[Page]:
-    seen: list[Page] = []
-    with pytest.raises(kind):
-        seen.extend(pages)
-    return seen
-
-
-def second_page(request: Request) -> bool:
-    return "after" in request.query
-
-
-@pytest.mark.parametrize("status", [500, 503, 429, 403, 404])
-def test_a_listing_that_fails_in_the_middle_proves_nothing(
-    server: AzureAppConfigServer, adapter: AppConfigAdapter, status: int
-) -> None:
-    for number in range(250):
-        server.settings.set(f"app/{number:03}", "1")
-    kind = {429: Throttled, 403: Denied, 404: Rejected}.get(status, Unavailable)
-    server.faults.fail_next(status, when=second_page)
-    pages = until_it_fails(iter(adapter.list(PLACE, None).pages), kind)
-    assert len(pages) == 1 and all(page.proof is None for page in pages)
-
-
-def test_a_listing_whose_answer_is_cut_short_proves_nothing(
-    server: AzureAppConfigServer, adapter: AppConfigAdapter
-) -> None:
-    for number in range(250):
-        server.settings.set(f"app/{number:03}", "1")
-    server.faults.cut_next(500, when=second_page)
-    assert len(until_it_fails(iter(adapter.list(PLACE, None).pages), Unavailable)) == 1
-
-
-def test_a_conditional_listing_that_fails_is_not_unchanged(
-    server: AzureAppConfigServer, adapter: AppConfigAdapter
-) -> None:
-    for number in range(250):
-        server.settings.set(f"app/{number:03}", "1")
-    (*_, last) = adapter.list(PLACE, None).pages
-    assert last.proof is not None
-    server.faults.fail_next(500, when=second_page)
-    with pytest.raises(Unavailable):
-        adapter.list(PLACE, last.proof.token)
-
-
-def test_reads_of_a_server_that_hangs_end_after_the_time_configured(server: AzureAppConfigServer) -> None:
-    adapter = adapter_of(server, read_timeout=0.2)
-    for call in (
-        lambda: list(adapter.list(PLACE, None).pages),
-        lambda: list(adapter.get([ID]).pages),
-        lambda: list(adapter.history(ID, None).pages),
-    ):
-        server.faults.hang_next()
-        with pytest.raises(Unavailable):
-            call()
-    adapter.close()
-
-
-@pytest.mark.parametrize("status", [500, 429, 403, 200])
-def test_a_point_read_that_fails_makes_nothing_absent(
-    server: AzureAppConfigServer, adapter: AppConfigAdapter, status: int
-) -> None:
-    for id, is_faulty in ((ID, lambda _: True), ("|a*", lambda request: request.path.startswith("/kv/"))):
-        server.faults.fail_next(status, when=is_faulty)
-        with pytest.raises(AdapterError):
-            list(adapter.get([id]).pages)
-
-
-def test_a_filter_that_takes_an_escape_for_something_else_makes_nothing_absent(
-    server: AzureAppConfigServer, adapter: AppConfigAdapter
-) -> None:
-    server.settings.set("app/a*", "1")
-    server.faults.fail_next(200, body=json.dumps({"items": []}))
-    (page, _) = adapter.get(["|app/a*"]).pages
-    assert [item.value for item in page.items] == [b"1"] and page.absent == ()
-
-
-@pytest.mark.parametrize("status", [500, 503])
-def test_an_update_that_fails_in_the_read_before_it_was_not_applied(
-    server: AzureAppConfigServer, adapter: AppConfigAdapter, status: int
-) -> None:
-    setting = server.settings.set("app/a", "1")
-    server.faults.fail_next(status)
-    with pytest.raises(Unavailable):
-        adapter.write([Put(ID, b"2", setting.etag)])
-    assert writes_sent(server) == 0
-
-
-def test_an_adapter_that_was_closed_connects_again(
-    server: AzureAppConfigServer, adapter: AppConfigAdapter
-) -> None:
-    adapter.write([Put(ID, b"1", None)])
-    adapter.close()
-    assert look(adapter) is not None

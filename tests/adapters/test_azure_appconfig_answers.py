@@ -1,0 +1,181 @@
+"""What of App Configuration's reads that go wrong proves nothing, and that they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ecs_sync.adapter import Delete, Item, Page, Put
+from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unavailable
+from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
+from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
+from ecs_sync_sandbox.http_server import Request
+
+PLACE = AppConfigPlace("app/")
+ID = "|app/a"
+
+
+@pytest.fixture
+def server() -> Iterator[AzureAppConfigServer]:
+    with AzureAppConfigServer() as server:
+        yield server
+
+
+@pytest.fixture
+def adapter(server: AzureAppConfigServer) -> Iterator[AppConfigAdapter]:
+    adapter = adapter_of(server)
+    yield adapter
+    adapter.close()
+
+
+def adapter_of(server: AzureAppConfigServer, url: str | None = None, **options: object) -> AppConfigAdapter:
+    text = server.connection_string.replace(server.url, url or server.url)
+    return AppConfigAdapter(AppConfigOptions(url or server.url, connection_string=text, **options))  # type: ignore[arg-type]
+
+
+def look(adapter: AppConfigAdapter) -> Item | None:
+    found = [item for page in adapter.get([ID]).pages for item in page.items]
+    return found[0] if found else None
+
+
+def is_write(request: Request) -> bool:
+    return request.method in ("PUT", "DELETE")
+
+
+def writes_sent(server: AzureAppConfigServer) -> int:
+    return sum(is_write(request) for request in server.requests)
+
+
+# -- listings
+
+
+def until_it_fails(pages: Iterator[Page], kind: type[AdapterError]) -> list[Page]:
+    seen: list[Page] = []
+    with pytest.raises(kind):
+        seen.extend(pages)
+    return seen
+
+
+def second_page(request: Request) -> bool:
+    return "after" in request.query
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 403, 404])
+def test_a_listing_that_fails_in_the_middle_proves_nothing(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter, status: int
+) -> None:
+    for number in range(250):
+        server.settings.set(f"app/{number:03}", "1")
+    kind = {429: Throttled, 403: Denied, 404: Rejected}.get(status, Unavailable)
+    server.faults.fail_next(status, when=second_page)
+    pages = until_it_fails(iter(adapter.list(PLACE, None).pages), kind)
+    assert len(pages) == 1 and all(page.proof is None for page in pages)
+
+
+def test_a_listing_whose_answer_is_cut_short_proves_nothing(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    for number in range(250):
+        server.settings.set(f"app/{number:03}", "1")
+    server.faults.cut_next(500, when=second_page)
+    assert len(until_it_fails(iter(adapter.list(PLACE, None).pages), Unavailable)) == 1
+
+
+def test_a_conditional_listing_that_fails_is_not_unchanged(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    for number in range(250):
+        server.settings.set(f"app/{number:03}", "1")
+    (*_, last) = adapter.list(PLACE, None).pages
+    assert last.proof is not None
+    server.faults.fail_next(500, when=second_page)
+    with pytest.raises(Unavailable):
+        adapter.list(PLACE, last.proof.token)
+
+
+def test_reads_of_a_server_that_hangs_end_after_the_time_configured(server: AzureAppConfigServer) -> None:
+    adapter = adapter_of(server, read_timeout=0.2)
+    for call in (
+        lambda: list(adapter.list(PLACE, None).pages),
+        lambda: list(adapter.get([ID]).pages),
+        lambda: list(adapter.history(ID, None).pages),
+    ):
+        server.faults.hang_next()
+        with pytest.raises(Unavailable):
+            call()
+    adapter.close()
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+_FIELDS = ("key", "label", "value", "etag", "content_type", "tags", "locked", "last_modified", "description")
+_SETTINGS = st.fixed_dictionaries({}, optional={name: _JSON | st.just("app/a") for name in _FIELDS})
+_ANSWERS = (
+    _JSON
+    | _SETTINGS
+    | st.fixed_dictionaries({"items": st.lists(_SETTINGS | _JSON, max_size=2)}, optional={"@nextLink": _JSON})
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_ANSWERS, st.sampled_from([200, 404, 409, 412, 429, 500]))
+def test_no_answer_whatever_it_holds_raises_other_than_an_error_of_the_port(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter, answer: object, status: int
+) -> None:
+    for call in (
+        lambda: list(adapter.list(PLACE, None).pages),
+        lambda: list(adapter.get([ID]).pages),
+        lambda: list(adapter.history(ID, None).pages),
+        lambda: adapter.write([Put(ID, b"1", "etag")]),
+        lambda: adapter.write([Put(ID, b"1", None)]),
+        lambda: adapter.write([Delete(ID, "etag")]),
+    ):
+        server.faults.fail_next(status, body=json.dumps(answer))
+        with suppress(AdapterError):
+            call()
+
+
+@pytest.mark.parametrize("status", [500, 429, 403, 200])
+def test_a_point_read_that_fails_makes_nothing_absent(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter, status: int
+) -> None:
+    for id, is_faulty in ((ID, lambda _: True), ("|a*", lambda request: request.path.startswith("/kv/"))):
+        server.faults.fail_next(status, when=is_faulty)
+        with pytest.raises(AdapterError):
+            list(adapter.get([id]).pages)
+
+
+def test_a_filter_that_takes_an_escape_for_something_else_makes_nothing_absent(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    server.settings.set("app/a*", "1")
+    server.faults.fail_next(200, body=json.dumps({"items": []}))
+    (page, _) = adapter.get(["|app/a*"]).pages
+    assert [item.value for item in page.items] == [b"1"] and page.absent == ()
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_update_that_fails_in_the_read_before_it_was_not_applied(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter, status: int
+) -> None:
+    setting = server.settings.set("app/a", "1")
+    server.faults.fail_next(status)
+    with pytest.raises(Unavailable):
+        adapter.write([Put(ID, b"2", setting.etag)])
+    assert writes_sent(server) == 0
+
+
+def test_an_adapter_that_was_closed_connects_again(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    adapter.write([Put(ID, b"1", None)])
+    adapter.close()
+    assert look(adapter) is not None
