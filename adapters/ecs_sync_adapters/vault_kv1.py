@@ -40,7 +40,6 @@ from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
 
 _EMPTY = Rule(r"^\s*\{\s*\}\s*$", "KV 1 holds no secret without a field")
-_PAGE = 50
 _STRANGE = Failure(Kind.UNANSWERED, "the answer is not one of KV 1: check mount, url and proxies")
 
 
@@ -69,19 +68,16 @@ class VaultKv1Adapter:
         return Listing(self._listed(place))
 
     def _listed(self, place: VaultPlace) -> Iterator[Page]:
+        """A page a secret: the engine paces pages, and so each call finds its turn."""
         before = self._session.made
         key = self._keyed()
         if isinstance(key, Failure):
             raise reading_error(key, f"{self._session.where}: looking at the mount")
-        items: list[Item] = []
         for id in self._ids(place):
             item = self._looked(id)
-            if item is not None:
-                items.append(item)
-            if len(items) == _PAGE:
-                yield Page(tuple(items), calls=self._session.made - before)
-                before, items = self._session.made, []
-        yield Page(tuple(items), proof=Proof(), calls=self._session.made - before)
+            yield Page(() if item is None else (item,), calls=self._session.made - before)
+            before = self._session.made
+        yield Page(proof=Proof(), calls=self._session.made - before)
 
     def _ids(self, place: VaultPlace) -> Iterator[ItemId]:
         if place.single_item is not None:

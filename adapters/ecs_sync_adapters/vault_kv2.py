@@ -8,7 +8,7 @@ the version that is meant, softly, so that it can be undeleted. Custom metadata 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from hvac.api.secrets_engines import KvV2
@@ -48,7 +48,6 @@ _NUMBER = (
 _ROUNDED = (
     "KV 2 reads numbers as 64-bit floats: keep whole numbers over 2^53, and decimals that end in 0, as text"
 )
-_PAGE = 50
 
 
 class VaultKv2Adapter:
@@ -77,20 +76,16 @@ class VaultKv2Adapter:
         return Listing(self._listed(place))
 
     def _listed(self, place: VaultPlace) -> Iterator[Page]:
-        before = self._session.made
-        items: list[Item] = []
-        seen = False
+        """A page a secret: the engine paces pages, and so each call finds its turn."""
+        before, shown = self._session.made, False
         for id in self._ids(place):
             item = self._reader.described(id)
-            seen = True
-            if item is not None:
-                items.append(item)
-            if len(items) == _PAGE:
-                yield Page(tuple(items), calls=self._session.made - before)
-                before, items = self._session.made, []
-        if not seen:
+            shown = shown or item is not None
+            yield Page(() if item is None else (item,), calls=self._session.made - before)
+            before = self._session.made
+        if not shown:
             self._check_mount()
-        yield Page(tuple(items), proof=Proof(), calls=self._session.made - before)
+        yield Page(proof=Proof(), calls=self._session.made - before)
 
     def _ids(self, place: VaultPlace) -> Iterator[ItemId]:
         if place.single_item is not None:
@@ -105,12 +100,16 @@ class VaultKv2Adapter:
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """Point reads, a call each. What the policy denies is unreadable; a deleted version is absent."""
-        return Listing(self._found(tuple(ids)))
+        return Listing(self._looked(ids, lambda id: self._reader.read(id, None)))
 
-    def _found(self, ids: Sequence[ItemId]) -> Iterator[Page]:
+    def peek(self, ids: Sequence[ItemId]) -> Listing:
+        """As `get`, by the metadata, which holds no value: a call each."""
+        return Listing(self._looked(ids, self._reader.described))
+
+    def _looked(self, ids: Sequence[ItemId], look: Callable[[ItemId], Item | None]) -> Iterator[Page]:
         for id in ids:
             before = self._session.made
-            item = self._reader.read(id, None)
+            item = look(id)
             absent = (id,) if item is None else ()
             yield Page(() if item is None else (item,), absent, calls=self._session.made - before)
         yield Page(proof=Proof(), calls=0)
@@ -226,7 +225,8 @@ def _features(options: VaultOptions) -> Features:
         change_times=True,
         history=True,
         pins=True,
+        peeks=True,
         # An update is preceded by a look at the metadata.
-        prices=Prices(get=Price(), create=Price(), update=Price(2), delete=Price()),
+        prices=Prices(get=Price(), peek=Price(), create=Price(), update=Price(2), delete=Price()),
         concurrency=options.concurrency,
     )

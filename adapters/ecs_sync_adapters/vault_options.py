@@ -22,9 +22,9 @@ KUBERNETES_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 class VaultOptions:
     """How to reach a Vault or OpenBao server, a mount of it, and as whom."""
 
-    url: str = option("The server, such as https://vault.example:8200")
-    mount: str = option("Where the secrets engine is mounted", default="secret")
-    namespace: str | None = option("The namespace, such as admin/team", default=None)
+    url: str = option("The server, such as https://vault.example:8200", where=True)
+    mount: str = option("Where the secrets engine is mounted", default="secret", where=True)
+    namespace: str | None = option("The namespace, such as admin/team", default=None, where=True)
     auth: AuthName = option(
         "Where the token comes from: token, token-file (such as an agent's sink), approle, jwt, kubernetes;"
         " never from elsewhere",

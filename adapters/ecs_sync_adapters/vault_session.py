@@ -66,7 +66,7 @@ def walk(session: Session, lister: Lister, root: str) -> Iterator[ItemId]:
     """The names of all secrets below a folder, in the byte order of their ids; a call for each folder.
 
     A folder that cannot be asked for, such as one named ``..``, comes as one name ending in ``/``.
-    Raises what a failed call means. An empty root is an empty text, as is its folder.
+    Raises what a failed call means. The mount itself is an empty text.
     """
     waiting: list[list[str]] = [_names(session, lister, root)]
     while waiting:
@@ -83,14 +83,13 @@ def walk(session: Session, lister: Lister, root: str) -> Iterator[ItemId]:
 def _names(session: Session, lister: Lister, folder: str) -> list[str]:
     """The full paths in one folder, last first."""
     answer = lister(folder)
-    keys = answer.data.get("keys") if isinstance(answer, Answer) and answer.status == 200 else []
-    if isinstance(answer, Answer) and not isinstance(keys, list):
-        answer = Failure(Kind.UNANSWERED, "the answer is no list of names")
     if isinstance(answer, Failure):
         raise reading_error(answer, f"{session.where}: listing {folder or '/'}")
-    return sorted(
-        (folder + str(key) for key in keys or ()), key=lambda name: name.encode("utf-8"), reverse=True
-    )
+    keys = [] if answer.status == 404 else answer.data.get("keys")
+    if not isinstance(keys, list):
+        strange = Failure(Kind.UNANSWERED, "the answer is no list of names: check url and proxies")
+        raise reading_error(strange, f"{session.where}: listing {folder or '/'}")
+    return sorted((folder + str(key) for key in keys), key=lambda name: name.encode("utf-8"), reverse=True)
 
 
 def not_kv(answer: Answer | Failure, version: str) -> Failure | None:

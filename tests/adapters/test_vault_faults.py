@@ -231,6 +231,7 @@ def test_a_listing_that_fails_in_the_middle_never_has_a_proof(world: World) -> N
         lambda when: world.door.fail_next(404, body="<html>not found</html>", when=when),
         lambda when: world.door.fail_next(200, body="<html>log in</html>", when=when),
         lambda when: world.door.fail_next(200, body='{"data":{"keys":"x"}}', when=when),
+        lambda when: world.door.fail_next(204, when=when),
         lambda when: world.door.drop_next(when=when),
         lambda when: world.door.cut_next(10, when=when),
     ]

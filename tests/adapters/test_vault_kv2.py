@@ -228,6 +228,24 @@ def test_one_version_can_be_pinned(bao: OpenBaoServer, mount: str, vault: VaultK
     assert vault.version("db", "1") is None
 
 
+def test_a_secret_can_be_looked_at_without_being_read(bao: OpenBaoServer, mount: str) -> None:
+    with front(bao.url) as door:
+        vault = VaultKv2Adapter(options_of(door.url, mount=mount))
+        for id in ("db", "gone"):
+            put(vault, id, value(user="app"))
+        verdict(vault, Delete("gone", "1"))
+        before = len(door.requests)
+        pages = list(vault.peek(["db", "gone", "missing"]).pages)
+        asked = door.requests[before:]
+        [seen] = [item for page in pages for item in page.items]
+        read = one(vault, "db")
+        assert (seen.id, seen.value, seen.revision, seen.changed) == ("db", None, read.revision, read.changed)
+        assert [id for page in pages for id in page.absent] == ["gone", "missing"]
+        assert pages[-1].proof is not None
+        assert sum(page.calls for page in pages) == len(asked) == 3 * vault.features.prices.peek.of(1)
+        assert all("/metadata/" in request.path for request in asked)
+
+
 # -- values
 
 
@@ -377,6 +395,8 @@ def test_a_mount_of_kv1_never_passes_for_an_empty_one(bao: OpenBaoServer) -> Non
     bao.call("PUT", "first/db", {"user": "app"})
     with pytest.raises(Rejected, match="use adapter vault-kv1"):
         items(adapter_of(bao, mount="first").list(ALL, None))
+    with pytest.raises(Rejected, match="use adapter vault-kv1"):
+        items(adapter_of(bao, mount="first").list(VaultPlace("db"), None))
     with pytest.raises(Rejected, match="no KV"):
         items(adapter_of(bao, mount="cubbyhole").list(ALL, None))
 

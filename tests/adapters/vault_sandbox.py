@@ -98,6 +98,17 @@ class Boxing:
     def get(self, ids: Sequence[str]) -> Listing:
         return self._opened(self.inner.get(ids))
 
+    def peek(self, ids: Sequence[str]) -> Listing:
+        return self._opened(self.inner.peek(ids))
+
+    def version(self, id: str, version: str) -> Item | None:
+        item: Item | None = self.inner.version(id, version)
+        return (
+            item
+            if item is None or item.value is None
+            else dataclasses.replace(item, value=unboxed(item.value))
+        )
+
     def history(self, id: str, after: str | None) -> Listing:
         return self._opened(self.inner.history(id, after))
 
