@@ -54,7 +54,8 @@ class Count:
 
 
 @contextmanager
-def _ground(server: AzureAppConfigServer, folder: Path) -> Iterator[Workbench]:
+def ground(server: AzureAppConfigServer, folder: Path) -> Iterator[Workbench]:
+    """A store with a job that imports ``source.json`` of a folder and mirrors it to the label prod."""
     path = folder / "ecs-sync.yaml"
     connection = {**server.connection(), "pace": {"rate": 100_000, "write_rate": 100_000}}
     path.write_text(_CONFIG.format(folder=folder, azure=json.dumps(connection)), encoding="utf-8")
@@ -71,7 +72,7 @@ def counts(settings: int, written: int, deleted: int) -> list[Count]:
     with (
         tempfile.TemporaryDirectory(prefix="ecs-sync-benchmark-") as folder,
         AzureAppConfigServer() as server,
-        _ground(server, Path(folder)) as bench,
+        ground(server, Path(folder)) as bench,
     ):
         held = {f"setting-{number:05}": f"value {number}" for number in range(settings)}
 
