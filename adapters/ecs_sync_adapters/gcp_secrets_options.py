@@ -164,9 +164,10 @@ def _of_creation(options: GcpSecretsOptions) -> list[str]:
 
 
 def features(options: GcpSecretsOptions) -> Features:
-    """Limits are those of the API's types. Rates are Google's quotas for a project: 600 reads of metadata
-    and 600 writes a minute. A turn of reading makes one of the former; one of writing at most two of the
-    latter, when it creates.
+    """Limits are those of the API's types. Rates are four fifths of Google's quotas for a project, 600 reads
+    of metadata and 600 writes a minute, for others have their part of them, and a listing that is throttled
+    on its way is incomplete. A turn of reading makes one of the former (the values have a quota of their
+    own, of 90,000); one of writing at most two of the latter, when it creates.
     """
     return Features(
         guard=Guard.C,
@@ -191,6 +192,6 @@ def features(options: GcpSecretsOptions) -> Features:
             delete=Price(0, 3),
         ),
         concurrency=options.concurrency,
-        rate=10.0,
-        write_rate=5.0,
+        rate=8.0,
+        write_rate=4.0,
     )

@@ -10,9 +10,10 @@ Names in answers hold the project's number, whatever the question said: only the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import google_crc32c
@@ -99,8 +100,7 @@ def listed(wire: Wire, parent: Parent, root: str) -> Iterator[Page]:
         yield Page()
         for secret in answer.secrets:
             if (id := secret.name.rpartition("/")[2]).startswith(root):
-                item = latest(wire, parent, id, _told(secret) if parent.labels else ())
-                yield Page(() if item is None else (item,))
+                yield _listed(wire, parent, id, _told(secret) if parent.labels else ())
         token = answer.next_page_token
         if not token:
             yield Page(proof=Proof(), calls=0)
@@ -110,16 +110,14 @@ def listed(wire: Wire, parent: Parent, root: str) -> Iterator[Page]:
         given.add(token)
 
 
-def latest(wire: Wire, parent: Parent, id: ItemId, told: Attributes) -> Item | None:
-    """The item of a secret, without its value, by one call; None where it has no version yet."""
+def _listed(wire: Wire, parent: Parent, id: ItemId, told: Attributes) -> Page:
+    """A secret without its value, by one call; nothing where it has no version yet."""
     version = asked(wire, parent, id, "latest")
     if isinstance(version, Version):
-        return _item(id, version, told)
+        return Page((_item(id, version, told),))
     if version.kind is Kind.MISSING:
-        return None
-    if version.kind is Kind.DENIED:
-        return Item(id, None, secret=True, attributes=told, unreadable=version.reason)
-    raise reading_error(version, f"reading {id}")
+        return Page()
+    return _page_of(version, id, 1)
 
 
 def asked(wire: Wire, parent: Parent, id: ItemId, version: int | str) -> Version | Failure:
@@ -129,33 +127,33 @@ def asked(wire: Wire, parent: Parent, id: ItemId, version: int | str) -> Version
     return answer if isinstance(answer, Failure) else Version.answered(answer)
 
 
+def exists(wire: Wire, parent: Parent, id: ItemId, number: int) -> bool | Failure:
+    """Whether a secret has a version of this number, by one call, and the only one that never lags behind.
+
+    Google promises it of reading a value by its number, and of nothing else.
+    """
+    request = types.AccessSecretVersionRequest(name=parent.version(id, number))
+    answer = wire.ask("AccessSecretVersion", request)
+    if isinstance(answer, Failure) and answer.kind not in (Kind.MISSING, Kind.STATE):
+        return answer
+    return not isinstance(answer, Failure) or answer.kind is Kind.STATE
+
+
 def found(wire: Wire, parent: Parent, ids: Sequence[ItemId]) -> Iterator[Page]:
     """Point reads, a page for each id. What is no name of a secret is absent without a question."""
-    for id in ids:
-        if re.fullmatch(NAME, id):
-            yield _found(wire, parent, id)
-        else:
-            yield Page(absent=(id,), calls=0)
-    yield Page(proof=Proof(), calls=0)
+    return _each(ids, partial(_found, wire, parent))
 
 
 def peeked(wire: Wire, parent: Parent, ids: Sequence[ItemId]) -> Iterator[Page]:
-    """As `found`, without values, labels and annotations: one call for each name."""
-    for id in ids:
-        if re.fullmatch(NAME, id):
-            item = latest(wire, parent, id, ())
-            yield Page((item,)) if item is not None else Page(absent=(id,))
-        else:
-            yield Page(absent=(id,), calls=0)
-    yield Page(proof=Proof(), calls=0)
+    """As `found`, without values, labels and annotations: one call for each that is there."""
+    return _each(ids, partial(_peeked, wire, parent))
 
 
 def versions(wire: Wire, parent: Parent, id: ItemId, after: Revision | None) -> Iterator[Page]:
     """The versions after ``after``, oldest first; without proof where that one was of another secret.
 
-    They are asked for one by one, by number, until there is none: a list of versions may lag behind, and
-    what was added is read by its number at once. Numbers have no gaps; of a version that is disabled or
-    destroyed at least its place in the row is left.
+    They are asked for one by one, by number, until there is none: a list of versions may lag behind.
+    Numbers have no gaps; of a version that is disabled or destroyed at least its place in the row is left.
     """
     number = 0
     if after is not None:
@@ -165,11 +163,8 @@ def versions(wire: Wire, parent: Parent, id: ItemId, after: Revision | None) -> 
         if known is None or there is None or there.micros != known.micros:
             return
         number = known.number
-    while (version := _must(asked(wire, parent, id, number + 1), id)) is not None:
-        item, calls = _opened(wire, parent, id, version)
-        if item is None:
-            raise Unavailable(f"reading {id}: its version {version.number} went while it was read")
-        yield Page((item,), calls=1 + calls)
+    while (item := _numbered(wire, parent, id, number + 1)) is not None:
+        yield Page((item,), calls=2)
         number += 1
     yield Page(absent=() if number else (id,), proof=Proof())
 
@@ -182,7 +177,7 @@ def pinned(wire: Wire, parent: Parent, id: ItemId, word: str) -> Item | None:
     version = _must(asked(wire, parent, id, word if known is None else known.number), id)
     if version is None or (known is not None and known.micros != version.micros):
         return None
-    return _opened(wire, parent, id, version)[0]
+    return _opened(wire, parent, id, version)
 
 
 def _must(version: Version | Failure, id: ItemId) -> Version | None:
@@ -193,53 +188,106 @@ def _must(version: Version | Failure, id: ItemId) -> Version | None:
     raise reading_error(version, f"reading {id}")
 
 
+def _each(ids: Sequence[ItemId], ask: Callable[[ItemId], Page]) -> Iterator[Page]:
+    for id in ids:
+        yield ask(id) if re.fullmatch(NAME, id) else Page(absent=(id,), calls=0)
+    yield Page(proof=Proof(), calls=0)
+
+
+def _peeked(wire: Wire, parent: Parent, id: ItemId) -> Page:
+    seen = _latest(wire, parent, id)
+    if isinstance(seen, Version):
+        return Page((_item(id, seen, ()),))
+    return seen
+
+
 def _found(wire: Wire, parent: Parent, id: ItemId) -> Page:
+    version = _latest(wire, parent, id)
+    if not isinstance(version, Version):
+        return version
     told: Attributes = ()
-    calls = 0
+    calls = 1
     if parent.labels:
         secret = wire.ask("GetSecret", types.GetSecretRequest(name=parent.secret(id)))
-        calls = 1
+        calls += 1
         if isinstance(secret, Failure):
-            if secret.kind is Kind.MISSING:
-                return Page(absent=(id,))
-            if secret.kind is Kind.DENIED:
-                return Page((Item(id, None, secret=True, unreadable=secret.reason),))
-            raise reading_error(secret, f"reading {id}")
+            return _page_of(secret, id, calls)
         told = _told(secret)
+    item = _opened(wire, parent, id, version, told)
+    calls += not version.unusable
+    return Page(absent=(id,), calls=calls) if item is None else Page((item,), calls=calls)
+
+
+def _latest(wire: Wire, parent: Parent, id: ItemId) -> Version | Page:
+    """The latest version, by one call; or the page that says why there is none to be had.
+
+    What ``latest`` means may lag behind, also behind the first version there is; a number does not.
+    """
     version = asked(wire, parent, id, "latest")
-    calls += 1
+    if isinstance(version, Version):
+        return version
+    if version.kind is not Kind.MISSING:
+        return _page_of(version, id, 1)
+    there = exists(wire, parent, id, 1)
+    if isinstance(there, Failure):
+        return _page_of(there, id, 2)
+    if not there:
+        return Page(absent=(id,), calls=2)
+    lags = "it has a version, which Secret Manager does not show as its latest yet"
+    return Page((Item(id, None, secret=True, unreadable=lags),), calls=2)
+
+
+def _page_of(failure: Failure, id: ItemId, calls: int) -> Page:
+    """A secret that is gone, or one that is denied by itself. Raises for all else."""
+    if failure.kind is Kind.MISSING:
+        return Page(absent=(id,), calls=calls)
+    if failure.kind is Kind.DENIED:
+        return Page((Item(id, None, secret=True, unreadable=failure.reason),), calls=calls)
+    raise reading_error(failure, f"reading {id}")
+
+
+def _numbered(wire: Wire, parent: Parent, id: ItemId, number: int) -> Item | None:
+    """A version with its value, by two calls, or by one where there is none of that number."""
+    value = _value(wire, parent, id, number)
+    if isinstance(value, Failure) and value.kind is Kind.MISSING:
+        return None
+    version = asked(wire, parent, id, number)
     if isinstance(version, Failure):
-        if version.kind is Kind.MISSING:
-            return Page(absent=(id,), calls=calls)
-        if version.kind is Kind.DENIED:
-            return Page((Item(id, None, secret=True, unreadable=version.reason),), calls=calls)
-        raise reading_error(version, f"reading {id}")
-    item, more = _opened(wire, parent, id, version, told)
-    return Page(() if item is None else (item,), () if item else (id,), calls=calls + more)
+        raise reading_error(replace(version, kind=Kind.UNANSWERED), f"reading version {number} of {id}")
+    return _with_value(id, version, (), value)
 
 
-def _opened(
-    wire: Wire, parent: Parent, id: ItemId, version: Version, told: Attributes = ()
-) -> tuple[Item | None, int]:
-    """A version with its value, and the calls it took; None where it went in between.
+def _opened(wire: Wire, parent: Parent, id: ItemId, version: Version, told: Attributes = ()) -> Item | None:
+    """A version with its value, by one call; None where it went in between.
 
-    It is read by its number, so that the value is that of the revision, and its checksum is verified: what
-    was damaged on the way is unreadable, and so is never written on to another place.
+    It is read by its number, so that the value is that of the revision. What cannot be read costs no call.
     """
     if version.unusable:
-        return _item(id, version, told), 0
-    request = types.AccessSecretVersionRequest(name=parent.version(id, version.number))
+        return _item(id, version, told)
+    value = _value(wire, parent, id, version.number)
+    if isinstance(value, Failure) and value.kind is Kind.MISSING:
+        return None
+    return _with_value(id, version, told, value)
+
+
+def _value(wire: Wire, parent: Parent, id: ItemId, number: int) -> bytes | Failure:
+    """The value of a version, whose checksum is verified: what was damaged on the way is never handed on."""
+    request = types.AccessSecretVersionRequest(name=parent.version(id, number))
     answer = wire.ask("AccessSecretVersion", request)
     if isinstance(answer, Failure):
-        if answer.kind is Kind.MISSING:
-            return None, 1
-        if answer.kind in (Kind.DENIED, Kind.STATE):
-            return _item(id, version, told, unreadable=answer.reason), 1
-        raise reading_error(answer, f"reading {id}")
+        return answer
     payload = types.SecretPayload.pb(answer.payload)
     if payload.HasField("data_crc32c") and payload.data_crc32c != google_crc32c.value(payload.data):
-        return _item(id, version, told, unreadable="its value does not match its CRC32C checksum"), 1
-    return _item(id, version, told, payload.data), 1
+        return Failure(Kind.STATE, "its value does not match its CRC32C checksum")
+    return bytes(payload.data)
+
+
+def _with_value(id: ItemId, version: Version, told: Attributes, value: bytes | Failure) -> Item:
+    if not isinstance(value, Failure):
+        return _item(id, version, told, value)
+    if value.kind in (Kind.DENIED, Kind.STATE):
+        return _item(id, version, told, unreadable=version.unusable or value.reason)
+    raise reading_error(value, f"reading {id}")
 
 
 def _item(

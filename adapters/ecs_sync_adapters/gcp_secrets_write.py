@@ -16,7 +16,7 @@ import google_crc32c
 from ecs_sync.adapter import Delete, Outcome, Put, Verdict, Write
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error, writing_error
-from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, asked
+from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, asked, exists
 from ecs_sync_adapters.gcp_secrets_session import Wire
 from ecs_sync_adapters.gcp_secrets_types import types
 
@@ -92,11 +92,11 @@ def _create(wire: Wire, parent: Parent, creation: Creation, put: Put) -> Outcome
     request = types.CreateSecretRequest(parent=parent.path, secret_id=put.id, secret=creation.secret(put))
     made = wire.ask("CreateSecret", request)
     if isinstance(made, Failure) and made.kind is Kind.EXISTS:
-        there = asked(wire, parent, put.id, "latest")
-        if isinstance(there, Version):
-            return _raced(put, "it exists already")
-        if there.kind is not Kind.MISSING:
+        there = exists(wire, parent, put.id, 1)
+        if isinstance(there, Failure):
             return _ended(put, there, f"looking at {put.id}")
+        if there:
+            return _raced(put, "it exists already")
     elif isinstance(made, Failure):
         # Without an answer there is at most a secret without a version, which holds nothing, and which
         # the next attempt fills.
@@ -142,11 +142,11 @@ def _delete(wire: Wire, parent: Parent, delete: Delete) -> Outcome:
     made = types.Secret.pb(secret).create_time
     if made.seconds * 1_000_000 + made.nanos // 1000 > expected.micros:
         return _raced(delete, "it was deleted and made again")
-    newer = asked(wire, parent, delete.id, expected.number + 1)
-    if isinstance(newer, Version):
-        return _raced(delete, f"it has version {newer.number}, not {expected.number} as its latest")
-    if newer.kind is not Kind.MISSING:
+    newer = exists(wire, parent, delete.id, expected.number + 1)
+    if isinstance(newer, Failure):
         return _ended(delete, newer, f"looking at {delete.id}")
+    if newer:
+        return _raced(delete, f"it has a version after {expected.number}")
     request = types.DeleteSecretRequest(name=parent.secret(delete.id), etag=secret.etag)
     answer = wire.ask("DeleteSecret", request)
     if isinstance(answer, Failure):

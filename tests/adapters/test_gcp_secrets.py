@@ -341,10 +341,25 @@ def test_a_peek_tells_what_moved_and_reads_no_secret(
         None,
     )
     assert seen["acme-prod-off"].unreadable
-    assert absent(gcp.peek(["acme-prod-none", "a/b"])) == ["acme-prod-none", "a/b"]
     server.secrets.set(MODE, b"2")
     assert items(gcp.peek([MODE]))[0].revision != found.revision
     assert server.count("AccessSecretVersion") == 1
+    assert absent(gcp.peek(["acme-prod-none", "a/b"])) == ["acme-prod-none", "a/b"]
+
+
+def test_a_secret_whose_first_version_is_not_its_latest_yet_is_unseen_and_never_absent(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    server.secrets.lag(MODE, 1)
+    assert items(gcp.list(PLACE, None)) == []
+    for read in (gcp.get, gcp.peek):
+        [item] = items(read([MODE]))
+        assert item.value is None and "does not show as its latest yet" in (item.unreadable or "")
+    assert write(gcp, Put(MODE, b"2", None)).verdict is RACED
+    server.secrets.become(MODE, "1", "DISABLED")
+    assert write(gcp, Put(MODE, b"2", None)).verdict is RACED
+    assert items(gcp.get([MODE]))[0].unreadable
 
 
 # -- deletes

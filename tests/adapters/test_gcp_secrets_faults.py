@@ -129,7 +129,7 @@ def test_an_error_of_the_server_on_a_write_is_never_taken_for_not_applied(
     assert (server.count("AddSecretVersion"), server.count("DeleteSecret")) == (1, 1)
 
 
-@pytest.mark.parametrize("method", ["GetSecret", "GetSecretVersion"])
+@pytest.mark.parametrize("method", ["GetSecret", "AccessSecretVersion"])
 def test_a_look_before_a_delete_that_fails_deletes_nothing(
     server: GcpSecretsServer, gcp: GcpSecretsAdapter, method: str
 ) -> None:
@@ -352,7 +352,7 @@ READS: Sequence[tuple[str, Callable[[GcpSecretsAdapter], Listing]]] = (
     ("GetSecretVersion", lambda gcp: gcp.list(PLACE, None)),
     ("GetSecretVersion", lambda gcp: gcp.get([MODE])),
     ("AccessSecretVersion", lambda gcp: gcp.get([MODE])),
-    ("GetSecretVersion", lambda gcp: gcp.history(MODE, None)),
+    ("AccessSecretVersion", lambda gcp: gcp.history(MODE, None)),
 )
 
 
@@ -480,7 +480,7 @@ def test_a_denied_creation_is_refused_by_itself_and_stops_no_other(
     assert server.secrets.get(MODE) is None
 
 
-@pytest.mark.parametrize("method", ["GetSecret", "GetSecretVersion", "DeleteSecret"])
+@pytest.mark.parametrize("method", ["GetSecret", "AccessSecretVersion", "DeleteSecret"])
 def test_a_denied_delete_is_refused_by_itself(
     server: GcpSecretsServer, gcp: GcpSecretsAdapter, method: str
 ) -> None:
@@ -495,7 +495,7 @@ def test_a_denied_look_at_what_exists_already_is_refused(
     server: GcpSecretsServer, gcp: GcpSecretsAdapter
 ) -> None:
     server.secrets.set(MODE, b"1")
-    server.deny("GetSecretVersion", MODE)
+    server.deny("AccessSecretVersion", MODE)
     assert write(gcp, Put(MODE, b"2", None)).verdict is REFUSED
     assert server.secrets.get(MODE) == b"1"
 

@@ -16,7 +16,7 @@ from ecs_sync.config import load
 from ecs_sync.registry import Registry
 from ecs_sync.report import Report
 from ecs_sync.store import Store
-from ecs_sync.sync import Order, run
+from ecs_sync.sync import Order, priced, run
 from ecs_sync.workbench import Workbench, fingerprint_key_of
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
 
@@ -46,6 +46,11 @@ class Job:
         self.run()
         return self.run()
 
+    def foreseen(self) -> int:
+        """The calls that a run would make of Secret Manager."""
+        _, cost = priced(self._bench.job("job"), self._bench.store)
+        return sum(link.calls for link in cost.links if link.link == "gcp")
+
     def values(self, name: str) -> list[bytes | None]:
         """All values that the secret ever had."""
         count = len(self.server.secrets.versions(f"app-{name}", 100, "")[0])
@@ -54,7 +59,7 @@ class Job:
 
 
 @contextmanager
-def job_at(folder: Path, server: GcpSecretsServer, **more: str) -> Iterator[Job]:
+def job_at(folder: Path, server: GcpSecretsServer, **more: object) -> Iterator[Job]:
     connection = {**server.connection(), "pace": {"rate": 100_000, "write_rate": 100_000, "retries": 1}}
     config = {
         "store": {"url": f"sqlite:///{folder}/store.db", "key": "env:STORE_KEY"},
@@ -196,3 +201,20 @@ def test_deletes_are_held_until_a_link_asks_for_them(tmp_path: Path) -> None:
         job.want(level="5")
         job.runs()
         assert server.secrets.names() == ["app-level", "app-mode"]
+
+
+def test_a_run_makes_the_calls_that_its_plan_foresees(tmp_path: Path) -> None:
+    wanted: list[dict[str, str]] = [
+        {f"key{number}": "1" for number in range(6)},
+        {f"key{number}": "1" for number in range(6)},
+        {f"key{number}": "2" if number < 3 else "1" for number in range(6)},
+        {f"key{number}": "1" for number in range(3, 6)},
+    ]
+    with GcpSecretsServer() as server, job_at(tmp_path, server, hard_deletes=True) as job:
+        for keys in wanted:
+            job.want(**keys)
+            foreseen = job.foreseen()
+            before = server.count()
+            job.run()
+            assert server.count() - before == foreseen
+        assert server.secrets.names() == ["app-key3", "app-key4", "app-key5"]
