@@ -52,14 +52,14 @@ def dig(
     """Reads an item's history after a revision. ``ours`` is the revision known to be our write's.
 
     Where that is not known, the newest version that shows every target counts as ours. A delete leaves
-    no version behind.
+    no version behind, and may take the history along: there is nothing to read.
     """
+    if operation is Operation.DELETE:
+        return Digging(Dug.NOTHING, (), ours)
     try:
         versions = remote.dig(item, after)
     except AdapterError:
         return Digging(Dug.UNREADABLE, (), ours)
-    if operation is Operation.DELETE:
-        return Digging(Dug.NOTHING, (), ours)
     if ours is not None:
         at = [i for i, version in enumerate(versions) if version.revision == ours]
     else:

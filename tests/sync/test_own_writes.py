@@ -275,3 +275,28 @@ def test_a_history_without_proof_settles_nothing(tmp_path: Path) -> None:
     proves = True
     house.run()
     assert intents(house) == [] and "outside" in kept(house)
+
+
+def test_an_unanswered_delete_is_closed_where_the_history_went_with_the_item(tmp_path: Path) -> None:
+    house = open_house(tmp_path, LinkSpec("a", Mode.MIRROR, options={"guard": "C"}))
+    house.set(x="1", y="1")
+    house.run()
+    house.set(x=None)
+    house.around = lambda link, adapter: cast("Adapter", _Forgetful(adapter))
+    house.place("a").fail_next_write(Unacknowledged("reset"), "now")
+    report = house.run()
+    assert report.exit_code is Exit.DONE and intents(house) == []
+    assert house.at("a") == {"y": "1"} and house.run().plan.empty
+
+
+class _Forgetful:
+    """A provider that destroys the history of what is deleted, and says so as an error."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+    def history(self, id: ItemId, after: Revision | None) -> Listing:
+        raise Unavailable(f"{id} has no history any more")
