@@ -48,6 +48,8 @@ class Failure:
     """SSM asked for the type of a new parameter: what was to be updated is not there."""
     invalid: tuple[str, ...] = ()
     """The constraints that AppConfig's validator found broken, each with its location in the schema."""
+    gone: bool = False
+    """Secrets Manager has no such secret, or one that is scheduled for deletion."""
 
 
 def ask(operation: Callable[..., Any], field: str, **request: Any) -> Any | Failure:
@@ -103,6 +105,14 @@ def writing_error(failure: Failure, doing: str) -> AdapterError:
     return reading_error(failure, doing)
 
 
+def failed_entry(code: str, text: str) -> Failure:
+    """The failure of one of many that a call asked for, as its answer tells it."""
+    if code in _INTERNAL:
+        return Failure(Kind.UNANSWERED, code, f"AWS failed with {code}")
+    told = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return _answered(sdk.ClientError(told, "entry"), "entry")
+
+
 def _answered(error: sdk.ClientError, operation: str) -> Failure:
     answer: Mapping[str, Any] = error.response
     code = str(answer.get("Error", {}).get("Code", ""))
@@ -123,7 +133,20 @@ def _answered(error: sdk.ClientError, operation: str) -> Failure:
         return Failure(Kind.DENIED, code, f"{code}: {' '.join(text.split())[:400]}")
     reason = _REFUSED.get(code, f"AWS refused the request ({code or status})")
     missing = code == "ValidationException" and "type is required" in text
-    return Failure(Kind.REFUSED, code, reason, missing_type=missing, invalid=_broken(answer))
+    return Failure(
+        Kind.REFUSED, code, reason, missing_type=missing, invalid=_broken(answer), gone=_is_gone(code, text)
+    )
+
+
+def _is_gone(code: str, text: str) -> bool:
+    """No secret; and not one without a value, of which the text tells and the code does not."""
+    match code:
+        case "ResourceNotFoundException":
+            return "the specified secret." in text
+        case "InvalidRequestException":
+            return "marked for deletion" in text or "marked deleted" in text
+        case _:
+            return False
 
 
 def _broken(answer: Mapping[str, Any]) -> tuple[str, ...]:
@@ -192,6 +215,7 @@ _STALE_CREDENTIAL = frozenset(
         "RequestExpired",
     }
 )
+_INTERNAL = frozenset({"InternalServiceError", "InternalServiceErrorException", "InternalFailure"})
 _DENYING = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired"})
 _REFUSED = {
     "ValidationException": (

@@ -1,4 +1,4 @@
-"""A local AWS: moto's Parameter Store and STS behind a guard that enforces what moto forgets.
+"""A local AWS: moto's Parameter Store, Secrets Manager and STS behind a guard of what moto forgets.
 
     with AwsServer() as aws:
         aws.client().put_parameter(Name="/acme/mode", Value="on", Type="String")
@@ -37,9 +37,12 @@ from werkzeug.test import Client
 from ecs_sync_sandbox.aws_guard import Fault, Known, refusal, resolved_tier
 from ecs_sync_sandbox.aws_pages import chosen, rest, token_after
 from ecs_sync_sandbox.aws_script import Before, Bucket, Hold, LoseAck, SameToken, ShortPage, Step
+from ecs_sync_sandbox.aws_secrets import Answer, Secrets
 
 _ACCOUNTS = itertools.count(100_000_000_001)
 _PAGED = {"DescribeParameters": 50, "GetParameterHistory": 50, "GetParametersByPath": 10}
+_SECRETS = "secretsmanager."
+_VALUES = ("Value", "SecretString", "SecretBinary")
 _PASSED = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token")
 _MOTO_PAGE = 10
 _LONGEST_HOLD = 60.0
@@ -47,7 +50,7 @@ _LONGEST_HOLD = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as the server saw it, without the parameter's value: who asked, and with what status."""
+    """One request as the server saw it, without the value in it: who asked, and with what status."""
 
     operation: str
     parameters: Mapping[str, Any]
@@ -63,7 +66,7 @@ class _Reply:
 
 
 def _faulty(fault: Fault, headers: Mapping[str, str]) -> _Reply:
-    """An error in the protocol of the request: JSON for SSM; XML for STS, whose requests are forms."""
+    """An error in the protocol of the request: JSON, or XML for STS, whose requests are forms."""
     if "json" in headers.get("content-type", ""):
         kind = "application/x-amz-json-1.1"
         body = json.dumps({"__type": fault.code, "message": fault.message})
@@ -88,6 +91,7 @@ class AwsServer:
         self._denied: set[tuple[str, str]] = set()
         self._limits: dict[str, tuple[Bucket, float]] = {}
         self._holds: list[Hold] = []
+        self.secrets = Secrets(self._account, region, self._denied)
         self._serial = itertools.count(1)
         self._http = _listen(self, port)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -173,7 +177,7 @@ class AwsServer:
         is_json = "json" in headers.get("content-type", "")
         request: dict[str, Any] = json.loads(body or b"{}") if is_json else {}
         reply, kept = self._scripted(operation, request, body, headers)
-        shown = {name: value for name, value in request.items() if name != "Value"}
+        shown = {name: value for name, value in request.items() if name not in _VALUES}
         signer = headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
         self.requests.append(Request(operation, shown, reply.status, signer))
         return reply if kept else None
@@ -207,10 +211,11 @@ class AwsServer:
         return reply, not isinstance(step, LoseAck)
 
     def _standing_fault(self, operation: str, request: Mapping[str, Any]) -> Fault | None:
-        names = request.get("Names") or [request.get("Name")]
+        names = request.get("Names") or [request.get("Name") or request.get("SecretId")]
         for name in names:
             if (operation, name) in self._denied:
-                return Fault("AccessDeniedException", f"not authorized to perform ssm:{operation} on {name}")
+                action = f"secretsmanager:{operation}" if "ecret" in operation else f"ssm:{operation}"
+                return Fault("AccessDeniedException", f"not authorized to perform {action} on {name}")
         with self._lock:
             if operation in self._limits:
                 bucket, burst = self._limits[operation]
@@ -228,6 +233,8 @@ class AwsServer:
         token: str | None,
     ) -> _Reply:
         with self._lock:
+            if headers.get("x-amz-target", "").startswith(_SECRETS):
+                return self._secret(operation, request, headers, size, token)
             if fault := refusal(operation, request, self._known, self.region):
                 return _faulty(fault, headers)
             if operation in _PAGED:
@@ -240,6 +247,26 @@ class AwsServer:
             if reply.status == 200:
                 self._learn(operation, request, json.loads(reply.body) if request else {})
             return reply
+
+    def _secret(
+        self,
+        operation: str,
+        request: Mapping[str, Any],
+        headers: Mapping[str, str],
+        size: int | None,
+        token: str | None,
+    ) -> _Reply:
+        def moto(operation: str, request: Mapping[str, Any]) -> Answer | Fault:
+            target = {**headers, "x-amz-target": _SECRETS + operation}
+            reply = self._ask_moto(json.dumps(request).encode(), target)
+            told: dict[str, Any] = json.loads(reply.body)
+            return told if reply.status == 200 else Fault(told["__type"], told.get("message", ""))
+
+        answer = self.secrets.carry_out(operation, request, moto, size, token)
+        if isinstance(answer, Fault):
+            return _faulty(answer, headers)
+        kind = ("Content-Type", "application/x-amz-json-1.1")
+        return _Reply(200, json.dumps(answer).encode(), (kind,))
 
     def _learn(self, operation: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         if operation == "PutParameter":
@@ -374,7 +401,9 @@ def _reset(connection: socket.socket) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serves until it is interrupted or terminated; the first line on stdout is the URL."""
-    parser = argparse.ArgumentParser(prog="python -m ecs_sync_sandbox.aws", description="a local SSM and STS")
+    parser = argparse.ArgumentParser(
+        prog="python -m ecs_sync_sandbox.aws", description="a local SSM, Secrets Manager, STS"
+    )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--region", default="eu-west-1")
     options = parser.parse_args(arguments)

@@ -1,0 +1,94 @@
+"""One errand at Secrets Manager: its calls, counted, and what goes wrong in them in its own terms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ecs_sync.errors import Denied, Rejected, Unavailable
+from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error
+
+MISSING = "ResourceNotFoundException"
+EXISTS = "ResourceExistsException"
+STATE = "InvalidRequestException"
+
+
+class Gone(Rejected):
+    """The secret that a call names is not there, or no longer."""
+
+
+@dataclass(slots=True)
+class Line:
+    """A client for one errand, which is one thread's. ``calls`` counts what was asked of AWS so far."""
+
+    client: Any
+    account: str | None = None
+    calls: int = 0
+
+    def ask(self, operation: str, field: str, **request: Any) -> Any | Failure:
+        """The answer of one call, which has ``field``, or its failure."""
+        self.calls += 1
+        answer = ask(getattr(self.client, operation), field, **request)
+        return in_its_terms(answer) if isinstance(answer, Failure) else answer
+
+    def pages(self, operation: str, field: str, doing: str, **request: Any) -> Iterator[Any]:
+        """The pages of a listing, by token alone. Raises where it breaks off, or where it has no end.
+
+        Raises `Gone` where it is about a secret that is not there.
+        """
+        given: set[str] = set()
+        while True:
+            answer = self.ask(operation, field, **request)
+            if isinstance(answer, Failure):
+                if answer.gone:
+                    raise Gone(f"{doing}: {answer.reason}")
+                raise reading_error(answer, doing)
+            yield answer
+            token = answer.get("NextToken")
+            if not token:
+                return
+            if token in given:
+                raise Unavailable(
+                    f"{doing}: Secrets Manager gave a page token twice, so its pages have no end"
+                )
+            given.add(token)
+            request["NextToken"] = token
+
+    def own(self, arn: str) -> str:
+        """The ARN of a secret, which must be one of the account that the connection names, if any."""
+        account = arn.split(":")[4]
+        if self.account is not None and account != self.account:
+            raise Denied(
+                f"the credential leads to account {account}, and the connection says account {self.account}: "
+                "correct the one or the other"
+            )
+        return arn
+
+
+def in_its_terms(failure: Failure) -> Failure:
+    """The failure with the reason that Secrets Manager has for it, which never quotes a value."""
+    if failure.kind is not Kind.REFUSED:
+        return failure
+    return dataclasses.replace(failure, reason=_REFUSED.get(failure.code, failure.reason))
+
+
+_SHAPE = (
+    "Secrets Manager does not take the request: look at name, tags and description, and that the value has "
+    "1 to 65,536 bytes"
+)
+_REFUSED = {
+    "ValidationException": _SHAPE,
+    "ParamValidation": _SHAPE,
+    "InvalidParameterException": _SHAPE,
+    STATE: "the secret's state does not allow it: a service manages it, or it is being deleted or replicated",
+    MISSING: "it is not there, or the version is not",
+    EXISTS: "it exists already",
+    "LimitExceededException": (
+        "a quota is used up: that of secrets, or that of versions, which writing one secret more often than "
+        "every ten minutes uses up in a day. Write less often, or wait a day"
+    ),
+    "DecryptionFailure": "its KMS key cannot be used: check the key and its policy for kms:Decrypt",
+    "EncryptionFailure": "its KMS key cannot be used: check the key and its policy for kms:GenerateDataKey",
+}

@@ -1,0 +1,259 @@
+"""How secrets are listed, read and looked up among their versions. Every function here only reads.
+
+The revision of a secret is the id of the version that has the label AWSCURRENT, whose value never changes.
+A version that is being prepared (AWSPENDING of a rotation, ours before it is put in force) is not seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync.errors import Unavailable
+from ecs_sync_adapters.aws_errors import Failure, Kind, failed_entry, reading_error
+from ecs_sync_adapters.aws_secrets_line import MISSING, STATE, Gone, Line, in_its_terms
+
+IDS_A_CALL = 20
+CURRENT = "AWSCURRENT"
+PREVIOUS = "AWSPREVIOUS"
+PENDING = "AWSPENDING"
+STAGED = "ecs-sync"
+"""The label of a version of ours that is not in force yet. It stays until our next one takes it."""
+
+# Services name their secrets with '!', as in 'rds!db-1'; nobody else can.
+_READABLE = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
+_VERSION = re.compile(r"[!-~]{32,64}")
+_A_PAGE = 100
+_KEPT_VERSIONS = 100
+_NO_CURRENT = "none of its versions is in force (AWSCURRENT): finish or undo what prepares one"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of a secret but its value. ``current`` is the version in force.
+
+    ``empty``: it has no version at all, and is no item for us. ``kept`` says why it is not ours to write.
+    """
+
+    name: ItemId
+    current: Revision | None
+    empty: bool
+    deleted: bool
+    replicated: bool
+    kept: str
+    attributes: Attributes
+
+    @property
+    def absent(self) -> bool:
+        return self.deleted or self.empty
+
+    def item(self) -> Item:
+        """It as an item without its value."""
+        unreadable = _NO_CURRENT if self.current is None else None
+        return Item(self.name, None, True, self.attributes, self.current, unreadable=unreadable)
+
+
+def listed(line: Line, root: str) -> Iterator[Page]:
+    """All secrets whose names begin with ``root``, without values: a hundred a call.
+
+    Secrets Manager leaves out those that are scheduled for deletion, and shows others as they were up to
+    five minutes ago.
+    """
+    chosen = {"Filters": [{"Key": "name", "Values": [root]}]} if root else {}
+    doing = f"listing {root or 'all secrets'}"
+    for answer in line.pages("list_secrets", "SecretList", doing, MaxResults=_A_PAGE, **chosen):
+        seen = [_description(line, told, "SecretVersionsToStages") for told in answer["SecretList"]]
+        items = [each.item() for each in seen if each.name.startswith(root) and not each.absent]
+        yield Page(tuple(items), proof=None if answer.get("NextToken") else Proof())
+
+
+def described(line: Line, id: ItemId, doing: str) -> Description | None:
+    """What there is to know of one secret, deleted or not, in one call; None where there is none."""
+    answer = line.ask("describe_secret", "ARN", SecretId=id)
+    if isinstance(answer, Failure):
+        if answer.code == MISSING:
+            return None
+        raise reading_error(answer, doing)
+    return _description(line, answer, "VersionIdsToStages")
+
+
+def found(line: Line, ids: Sequence[ItemId]) -> Iterator[Page]:
+    """Point reads with values, twenty a call. What cannot be read by itself is unreadable by itself."""
+    names = [id for id in dict.fromkeys(ids) if _READABLE.fullmatch(id)]
+    for start in range(0, len(names), IDS_A_CALL):
+        yield _read(line, names[start : start + IDS_A_CALL])
+    yield Page(absent=tuple(id for id in ids if not _READABLE.fullmatch(id)), proof=Proof(), calls=0)
+
+
+def peeked(line: Line, ids: Sequence[ItemId]) -> Iterator[Page]:
+    """As `found` without values: one call an id, and no secret is read."""
+    for id in ids:
+        seen, before = None, line.calls
+        if _READABLE.fullmatch(id):
+            seen = described(line, id, f"looking at {id}")
+        if seen is None or seen.absent:
+            yield Page(absent=(id,), calls=line.calls - before)
+        else:
+            yield Page((seen.item(),), calls=line.calls - before)
+    yield Page(proof=Proof(), calls=0)
+
+
+def history(line: Line, id: ItemId, after: Revision | None) -> Iterator[Page]:
+    """The versions that came into force after ``after``, oldest first, with values; as far as can be told.
+
+    Without proof where ``after`` is no version any more, or where the oldest may be gone: of more than a
+    hundred, Secrets Manager deletes the oldest ones.
+    """
+    doing, versions = f"reading the versions of {id}", list[Any]()
+    try:
+        pages = line.pages(
+            "list_secret_version_ids",
+            "Versions",
+            doing,
+            SecretId=id,
+            MaxResults=_A_PAGE,
+            IncludeDeprecated=True,
+        )
+        for answer in pages:
+            versions += answer["Versions"]
+    except Gone:
+        yield Page(absent=(id,), proof=Proof() if after is None else None, calls=line.calls)
+        return
+    kept = sorted((each for each in versions if _was_in_force(each, after)), key=_age)
+    order = [version["VersionId"] for version in kept]
+    proven = after in order if after is not None else len(versions) < _KEPT_VERSIONS
+    newer = order[order.index(after) + 1 :] if after in order else order
+    items = [item for version in newer if (item := pinned(line, id, version)) is not None]
+    proven = proven and len(items) == len(newer)
+    yield Page(tuple(items), proof=Proof() if proven else None, calls=line.calls)
+
+
+def pinned(line: Line, id: ItemId, version: str) -> Item | None:
+    """One version of a secret, by its id; None where there is no such version."""
+    if not (_READABLE.fullmatch(id) and _VERSION.fullmatch(version)):
+        return None
+    answer = line.ask("get_secret_value", "VersionId", SecretId=id, VersionId=version)
+    if not isinstance(answer, Failure):
+        return _item(line, answer)
+    if answer.gone or answer.code == MISSING:
+        return None
+    raise reading_error(answer, f"reading version {version} of {id}")
+
+
+def _read(line: Line, ids: Sequence[ItemId]) -> Page:
+    before = line.calls
+    read: dict[ItemId, Item | Failure] = {}
+    if len(ids) > 1:
+        read = _batch(line, ids)
+    one_by_one = [id for id in ids if id not in read] if not read else []
+    for id in one_by_one:
+        answer = line.ask("get_secret_value", "VersionId", SecretId=id, VersionStage=CURRENT)
+        read[id] = answer if isinstance(answer, Failure) else _item(line, answer)
+    items, absent = [], []
+    for id in ids:
+        match read.get(id):
+            case Item() as item:
+                items.append(item)
+            case None:
+                items.append(Item(id, None, True, unreadable="the answer does not mention it"))
+            case Failure() as failure:
+                item = _unread(line, id, failure)
+                items += [item] if item is not None else []
+                absent += [id] if item is None else []
+    return Page(tuple(items), tuple(absent), calls=line.calls - before)
+
+
+def _batch(line: Line, ids: Sequence[ItemId]) -> dict[ItemId, Item | Failure]:
+    """What one call tells of up to twenty secrets; nothing where the credential may not ask so."""
+    request: dict[str, Any] = {"SecretIdList": list(ids)}
+    read: dict[ItemId, Item | Failure] = {}
+    while True:
+        answer = line.ask("batch_get_secret_value", "SecretValues", **request)
+        if isinstance(answer, Failure):
+            if answer.kind is Kind.DENIED and not read:
+                return {}
+            raise reading_error(answer, f"reading {ids[0]} and {len(ids) - 1} more")
+        for told in answer["SecretValues"]:
+            read[told["Name"]] = _item(line, told)
+        for error in answer.get("Errors") or ():
+            failure = failed_entry(str(error.get("ErrorCode")), str(error.get("Message")))
+            read[str(error.get("SecretId"))] = in_its_terms(failure)
+        token = answer.get("NextToken")
+        if not token:
+            return read
+        if token == request.get("NextToken"):
+            raise Unavailable(f"reading {ids[0]}: Secrets Manager gave a page token twice")
+        request["NextToken"] = token
+
+
+def _unread(line: Line, id: ItemId, failure: Failure) -> Item | None:
+    """An item that cannot be read, with the reason; None where it is absent. Raises what may pass."""
+    if failure.kind not in (Kind.DENIED, Kind.REFUSED):
+        raise reading_error(failure, f"reading {id}")
+    if failure.gone:
+        return None
+    if failure.code in (MISSING, STATE):
+        seen = described(line, id, f"looking at {id}")
+        if seen is None or seen.absent:
+            return None
+        return Item(id, None, True, seen.attributes, seen.current, unreadable=failure.reason)
+    return Item(id, None, True, unreadable=failure.reason)
+
+
+def _item(line: Line, told: Any) -> Item:
+    text = told.get("SecretString")
+    value = told.get("SecretBinary") if text is None else text.encode()
+    kind = "binary" if text is None else "string"
+    shown = attributes({"arn": line.own(told["ARN"]), "kind": kind})
+    unreadable = "its version has no value yet" if value is None else None
+    return Item(told["Name"], value, True, shown, told["VersionId"], unreadable=unreadable)
+
+
+def _description(line: Line, told: Any, stages: str) -> Description:
+    versions: Mapping[str, Sequence[str]] = told.get(stages) or {}
+    current = next((version for version, labels in versions.items() if CURRENT in labels), None)
+    arn = line.own(told["ARN"])
+    home = told.get("PrimaryRegion")
+    shown = {"arn": arn} | {f"tag:{tag['Key']}": str(tag.get("Value", "")) for tag in told.get("Tags") or ()}
+    fields = {"description": "Description", "key-id": "KmsKeyId", "owning-service": "OwningService"}
+    shown |= {name: str(told[field]) for name, field in fields.items() if told.get(field)}
+    if told.get("RotationEnabled"):
+        shown["rotation"] = "enabled"
+    return Description(
+        told["Name"],
+        current,
+        empty=not versions,
+        deleted=told.get("DeletedDate") is not None,
+        replicated=bool(told.get("ReplicationStatus")) and home in (None, arn.split(":")[3]),
+        kept=_kept(told, arn, home),
+        attributes=attributes(shown),
+    )
+
+
+def _kept(told: Any, arn: str, home: str | None) -> str:
+    """Why a secret is not ours to write; empty where it is."""
+    if told.get("OwningService"):
+        return f"{told['OwningService']} manages it: change it there"
+    if home is not None and home != arn.split(":")[3]:
+        return f"it is a replica of the secret in {home}: write it there"
+    if told.get("RotationEnabled"):
+        return "Secrets Manager rotates it: leave it out, or turn its rotation off"
+    return ""
+
+
+def _was_in_force(version: Any, known: Revision | None) -> bool:
+    """Not those that are being prepared; of those without a label nobody can tell, and most were."""
+    labels = version.get("VersionStages") or ()
+    if CURRENT in labels or PREVIOUS in labels or version["VersionId"] == known:
+        return True
+    return STAGED not in labels and PENDING not in labels
+
+
+def _age(version: Any) -> tuple[int, Any]:
+    """The one in force is the newest, whenever it was made, and the one before it the second newest."""
+    labels = version.get("VersionStages") or ()
+    rank = 2 if CURRENT in labels else 1 if PREVIOUS in labels else 0
+    return rank, version["CreatedDate"]
