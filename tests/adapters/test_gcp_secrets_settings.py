@@ -1,4 +1,4 @@
-"""Where secrets are kept and what they are named: creation, places, addresses, options, the price of calls."""
+"""Where secrets are kept and what they are named: creation, places, addresses, options, prices of calls."""
 
 from __future__ import annotations
 
