@@ -23,7 +23,8 @@ from ecs_sync.errors import (
     Unacknowledged,
     Unavailable,
 )
-from ecs_sync.pace import Circuit, Pace, Paced
+from ecs_sync.pace import Pace, Paced
+from ecs_sync.throttle import Circuit
 from ecs_sync_adapters.memory import MemoryAdapter, MemoryOptions, MemoryPlace
 from ecs_sync_adapters.memory_store import Memory, forget, memory
 

@@ -388,6 +388,29 @@ class Refers(Protocol):
         ...
 
 
+@runtime_checkable
+class Wraps(Protocol):
+    """The optional ability to wrap a short key under one that never leaves the provider.
+
+    ``key`` is the wrapping key's name in the provider's own words. What is wrapped is 32 bytes. The wrapped
+    form is one line of printable ASCII: the name of its scheme, a colon, and what the provider gave, with
+    all that the same connection needs to unwrap it after the wrapping key was rotated. Both change nothing
+    and may be tried again; neither makes a wrapping key.
+
+    Raises `Rejected` where the wrapping key is unknown, disabled or of another kind, and where ``wrapped`` is
+    of another scheme, damaged, or made with another key; `Denied` where the credential may not; `Unavailable`
+    or `Throttled` where the provider does not answer. No message holds the plain bytes.
+    """
+
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        """The wrapped form of ``plain``."""
+        ...
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        """What was wrapped."""
+        ...
+
+
 def option(
     help: str, *, default: Any = dataclasses.MISSING, secret: bool = False, where: bool = False
 ) -> Any:

@@ -20,10 +20,10 @@ import dataclasses
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
@@ -45,32 +45,19 @@ from ecs_sync.adapter import (
     Revision,
     Token,
     Watches,
+    Wraps,
     Write,
 )
-from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
+from ecs_sync.errors import Throttled, Unavailable
+from ecs_sync.throttle import PLACE, Breaker, Bucket, Circuit, Unsent
 
 _Result = TypeVar("_Result")
-_Call = Literal["list", "page", "get", "peek", "version", "write", "history", "watch"]
+_Call = Literal["list", "page", "get", "peek", "version", "write", "history", "watch", "wrap", "unwrap"]
 
-_PLACE = "list "
 _FIRST_WAIT = 0.1
 _RETRY_SHARE = 0.1
-_LOWER = 0.5
-_RAISE = 0.05
-_SLOWEST = 0.1
 _SOON = 1e-6
 """Seconds that are no wait: below the grain of the clock, a sleep would not bring it forward."""
-
-
-@dataclass(frozen=True, slots=True)
-class Circuit:
-    """After ``failures`` unanswered calls in a row, nothing is sent for ``pause`` seconds; after
-    ``denials`` in a row for one folder, nothing of that kind to that folder.
-    """
-
-    failures: int = 5
-    pause: float = 30.0
-    denials: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +119,9 @@ class Paced:
         self._gate = threading.Condition()
         self._flying = 0
         self._credit = float(self._pace.reserve)
-        self._breaker = _Breaker(self._pace.circuit)
-        self._all = _Bucket(self._pace.rate)
-        self._writing = self._all if self._pace.write_rate is None else _Bucket(self._pace.write_rate)
+        self._breaker = Breaker(self._pace.circuit)
+        self._all = Bucket(self._pace.rate)
+        self._writing = self._all if self._pace.write_rate is None else Bucket(self._pace.write_rate)
         self.calls: Counter[str] = Counter()
 
     @property
@@ -144,7 +131,7 @@ class Paced:
     def list(self, place: Any, since: Token | None) -> Listing:
         """As the adapter's; raises by itself what stands before the first page. Each page is a call."""
         listing, pages, first = self._tried(
-            "list", frozenset({f"{_PLACE}{place}"}), lambda: _opened(self._adapter.list(place, since))
+            "list", frozenset({f"{PLACE}{place}"}), lambda: _opened(self._adapter.list(place, since))
         )
         if listing.unchanged or first is None:
             return dataclasses.replace(listing, pages=())
@@ -221,8 +208,18 @@ class Paced:
         """As the adapter's, where ``features.watch``; never tried again, and no place among the calls
         in flight."""
         adapter = cast("Watches", self._adapter)
-        with self._turn("watch", frozenset({f"{_PLACE}{place}"})):
+        with self._turn("watch", frozenset({f"{PLACE}{place}"})):
             return adapter.watch(place, since, timeout)
+
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        """As the adapter's, where it has the ability; tried again like a read, for it changes nothing."""
+        adapter = cast("Wraps", self._adapter)
+        return self._tried("wrap", frozenset({f"wrap {key}"}), lambda: adapter.wrap(key, plain))
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        """As `wrap`."""
+        adapter = cast("Wraps", self._adapter)
+        return self._tried("unwrap", frozenset({f"unwrap {key}"}), lambda: adapter.unwrap(key, wrapped))
 
     def renew(self) -> None:
         """What was denied may be asked again at once, as after a change of the credential's policy."""
@@ -251,7 +248,7 @@ class Paced:
 
     def _may_retry(self, error: Unavailable) -> bool:
         with self._gate:
-            if isinstance(error, _Open) or self._breaker.is_open or self._credit < 1:
+            if isinstance(error, Unsent) or self._breaker.is_open or self._credit < 1:
                 return False
             self._credit -= 1
             self.calls["retry"] += 1
@@ -288,7 +285,7 @@ class Paced:
         while True:
             with self._gate:
                 if self._closing.is_set():
-                    raise _Open("the connection is closed; nothing was sent")
+                    raise Unsent("the connection is closed; nothing was sent")
                 now = self._clock()
                 self._breaker.check(subjects, now)
                 wait = max(bucket.next for bucket in buckets) - now
@@ -319,10 +316,6 @@ class Paced:
             self._gate.notify_all()
 
 
-class _Open(Unavailable):
-    """Not sent at all, because the circuit is open."""
-
-
 def _at_once(ask: Callable[[Sequence[ItemId]], Listing], ids: Sequence[ItemId]) -> tuple[Page, ...]:
     return tuple(ask(ids).pages)
 
@@ -332,114 +325,6 @@ def _opened(listing: Listing) -> tuple[Listing, Iterator[Page], Page | None]:
     return listing, pages, None if listing.unchanged else next(pages, None)
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Turns at a rate, one after the other without bursts. Used with the gate held."""
-
-    ceiling: float | None
-    rate: float | None = field(init=False)
-    next: float = float("-inf")
-    lowered: float = float("-inf")
-    step: float = 0.0
-    recovered: float = 0.0
-    taken: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
-
-    def __post_init__(self) -> None:
-        self.rate = self.ceiling
-
-    def take(self, now: float) -> None:
-        self.taken.append(now)
-        if self.rate is not None:
-            self.next = max(self.next, now) + 1 / self.rate
-
-    def lower(self, sent: float, now: float, hold: float) -> None:
-        """Throttled: halves the rate, unless it was lowered since the call was sent."""
-        self.next = max(self.next, now + hold)
-        if sent < self.lowered:
-            return
-        before = (
-            self.rate if self.rate is not None else max(1.0, float(sum(at > now - 1 for at in self.taken)))
-        )
-        self.step = _RAISE * (self.ceiling or before)
-        self.rate = max(before * _LOWER, min(_SLOWEST, before))
-        self.next = max(self.next, now + 1 / self.rate)
-        self.lowered = self.recovered = now
-
-    def recover(self, now: float) -> None:
-        """Answered: raises the rate in proportion to the time since the last answer."""
-        if self.rate is None or self.rate == self.ceiling:
-            return
-        self.rate += self.step * min(1.0, now - self.recovered)
-        self.recovered = now
-        if self.ceiling is not None:
-            self.rate = min(self.rate, self.ceiling)
-
-
 def _folders(call: str, ids: Sequence[ItemId]) -> frozenset[str]:
     """What a policy may deny together: one kind of call to one folder."""
     return frozenset(f"{call} {id.rpartition('/')[0]}" for id in ids)
-
-
-@dataclass(frozen=True, slots=True)
-class _Denial:
-    times: int
-    at: float
-    text: str
-
-
-@dataclass(slots=True)
-class _Breaker:
-    """Whether calls are sent at all. Used with the gate held."""
-
-    circuit: Circuit
-    failures: int = 0
-    last: str = ""
-    opened: float = 0.0
-    probing: bool = False
-    denied: dict[frozenset[str], _Denial] = field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        return self.failures >= self.circuit.failures
-
-    def check(self, subjects: frozenset[str], now: float) -> None:
-        """Raises where a call would not be sent."""
-        for denied, denial in self.denied.items():
-            # Who may not do a part may not do the whole.
-            stands = denial.times >= self.circuit.denials and now < denial.at + self.circuit.pause
-            if stands and denied <= subjects:
-                raise Denied(denial.text)
-        if self.is_open and (self.probing or now < self.opened + self.circuit.pause):
-            pause = self.circuit.pause
-            raise _Open(f"not sent: {self.failures} calls in a row failed; waits {pause:g} s: {self.last}")
-
-    def begin(self) -> None:
-        self.probing = self.is_open
-
-    def end(self, subjects: frozenset[str], now: float, error: BaseException | None) -> None:
-        """What came of a call: by its class, the circuit opens, closes or stays."""
-        self.probing = False
-        match error:
-            case Throttled():
-                pass
-            case Unavailable() | Unacknowledged():
-                self.failures, self.last, self.opened = self.failures + 1, str(error), now
-            case Denied():
-                self.failures = 0
-                self._deny(subjects, now, str(error))
-            case None:
-                self.failures = 0
-                self.denied = {denied: d for denied, d in self.denied.items() if not denied <= subjects}
-            case AdapterError():
-                self.failures = 0
-            case _:
-                pass
-
-    def _deny(self, subjects: frozenset[str], now: float, text: str) -> None:
-        if not subjects:
-            return
-        before = self.denied.get(subjects)
-        # A place is denied as a whole; of items, some may be denied and their neighbours not.
-        is_place = any(subject.startswith(_PLACE) for subject in subjects)
-        times = self.circuit.denials if is_place else 1 + (before.times if before else 0)
-        self.denied[subjects] = _Denial(times, now, text)
