@@ -117,11 +117,10 @@ class Target:
     connections: int
 
 
-@dataclass(slots=True)
 class Tally(threading.local):
     """Calls made in this thread."""
 
-    made: int = 0
+    made = 0
 
 
 class Wire(RawAdapter):

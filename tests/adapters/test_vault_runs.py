@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from ecs_sync.amend import change
 from ecs_sync.config import load
+from ecs_sync.model import HAND_PRIORITY, Entry, Key, Rank
+from ecs_sync.reference import Reference
 from ecs_sync.registry import Registry
 from ecs_sync.report import Report
 from ecs_sync.store import Store
@@ -74,17 +77,24 @@ def job_at(folder: Path, bao: OpenBaoServer, version: int, **more: Any) -> Itera
     mount = f"run{next(_turn)}"
     bao.mount(mount, version=version)
     with front(bao.url) as door:
+        bao.mount(f"{mount}-origin")
+        origin = {**bao.connection(f"{mount}-origin"), "url": door.url}
         pace = {"pace": {"rate": 100_000, "write_rate": 100_000, "retries": 1}}
         vault = {**bao.connection(mount, version), "url": door.url, **pace}
         source = {"connection": "source", "place": "source.json", "mapping": "document", "mode": "import"}
         target = {"connection": "vault", "place": "app/", "mapping": "fields", "mode": "mirror", **more}
         config = {
             "store": {"url": f"sqlite:///{folder}/store.db", "key": "env:STORE_KEY"},
-            "connections": {"source": {"adapter": "files", "root": str(folder)}, "vault": vault},
+            "connections": {
+                "source": {"adapter": "files", "root": str(folder)},
+                "vault": vault,
+                "origin": origin,
+            },
             "jobs": {
                 "job": {
                     "scope": {"application": "app"},
                     "limits": {"changes": "100%", "deletes": "100%"},
+                    "references": ["origin/acme/*"],
                     "links": [{**source, "priority": 10}, target],
                 }
             },
@@ -187,6 +197,37 @@ def test_custom_metadata_survives_a_run(bao: OpenBaoServer, tmp_path: Path) -> N
         job.run()
         told = bao.call("GET", about)["data"]
         assert (told["custom_metadata"], told["current_version"]) == ({"owner": "blue"}, 2)
+
+
+def test_a_rotated_secret_reaches_its_copy_and_one_that_stands_still_is_not_read(
+    bao: OpenBaoServer, tmp_path: Path
+) -> None:
+    with job_at(tmp_path, bao, 2, secrets="copy") as job:
+        job.want()
+        for name in ("db", "old"):
+            origin = f"{job.mount}-origin/data/acme/{name}"
+            bao.call("POST", origin, {"data": {"password": "first", "user": "app"}})
+        for key, name in {"newest": "db", "pinned": "old?version=1"}.items():
+            text = f"@secret:origin/acme/{name}#password"
+            entry = Entry(Key.of("copy", key), Reference.parse(text).value, secret=True)
+            change(
+                job.bench.job("job"),
+                job.bench.store,
+                Order("tester"),
+                Rank(HAND_PRIORITY, "hand"),
+                {entry.key: entry},
+            )
+        assert job.run().exit_code == DONE
+        assert job.fields("copy") == {"newest": "first", "pinned": "first"}
+        before = len(job.door.requests)
+        assert job.run().exit_code == DONE
+        asked = [request.path for request in job.door.requests[before:] if "-origin" in request.path]
+        assert asked == [f"/v1/{job.mount}-origin/metadata/acme/db"]
+        for name in ("db", "old"):
+            origin = f"{job.mount}-origin/data/acme/{name}"
+            bao.call("POST", origin, {"data": {"password": "second", "user": "app"}})
+        assert job.run().exit_code == DONE
+        assert job.fields("copy") == {"newest": "second", "pinned": "first"}
 
 
 FAULTS: dict[str, Callable[[Job], object]] = {
