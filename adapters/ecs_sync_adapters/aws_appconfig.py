@@ -54,6 +54,8 @@ from ecs_sync_adapters.aws_appconfig_write import Deploying, carry_out
 from ecs_sync_adapters.aws_errors import Failure, Kind, call, reading_error
 from ecs_sync_adapters.aws_session import build_client
 
+__all__ = ["AppConfigAdapter", "AppConfigOptions", "AppConfigPlace"]
+
 
 class AppConfigAdapter:
     """AppConfig in one region of one account, with one client that all threads share."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ecs_sync.adapter import Attributes, Item, Listing
+from ecs_sync.adapter import Adapter, Attributes, Item, Listing, Outcome, Put, Write, attributes
 from ecs_sync_adapters.aws_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_adapters.aws_appconfig_read import DELETED
 from ecs_sync_sandbox.aws_appconfig import INSTANT, AppConfigServer
 
 PLACE = AppConfigPlace("acme/prod/settings")
 ID = "acme/prod/settings"
+JSON = attributes({"content-type": "application/json"})
 
 
 def adapter_of(server: AppConfigServer, **more: Any) -> AppConfigAdapter:
@@ -38,6 +39,21 @@ def items(listing: Listing) -> list[Item]:
 def one(adapter: AppConfigAdapter, id: str = ID) -> Item:
     [item] = items(adapter.get([id]))
     return item
+
+
+def write(adapter: Adapter, write: Write) -> Outcome:
+    [outcome] = adapter.write([write])
+    return outcome
+
+
+def update(adapter: AppConfigAdapter, value: bytes) -> Outcome:
+    """Writes over what is there now."""
+    item = one(adapter)
+    return write(adapter, Put(ID, value, item.revision, attributes=item.attributes))
+
+
+def listed(adapter: AppConfigAdapter, place: AppConfigPlace = PLACE) -> list[Item]:
+    return items(adapter.list(place, None))
 
 
 @dataclass(frozen=True)

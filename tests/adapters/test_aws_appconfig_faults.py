@@ -5,23 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
 
-from ecs_sync.adapter import Delete, Listing, Outcome, Page, Put, Verdict, Write, attributes
+from ecs_sync.adapter import Delete, Listing, Page, Put, Verdict
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Pace, Paced
 from ecs_sync_adapters.aws_appconfig import AppConfigAdapter, AppConfigPlace
 from ecs_sync_sandbox.aws_appconfig import AppConfigServer, on
 from ecs_sync_sandbox.real_server import free_port
-from tests.adapters.aws_appconfig_sandbox import ID, PLACE, Hand, adapter_of, items, one
+from tests.adapters.aws_appconfig_sandbox import ID, JSON, PLACE, Hand, adapter_of, items, one, write
 
 APPLIED, REFUSED, RACED = Verdict.APPLIED, Verdict.REFUSED, Verdict.RACED
-JSON = attributes({"content-type": "application/json"})
 LOOK, MAKE, START = "ListDeployments", "CreateHostedConfigurationVersion", "StartDeployment"
 CANARY = "canary-8f2c61d0b3"
 
@@ -44,11 +42,6 @@ def adapter(server: AppConfigServer) -> Iterator[AppConfigAdapter]:
     made = adapter_of(server)
     yield made
     made.close()
-
-
-def write(adapter: AppConfigAdapter | Paced, write: Write) -> Outcome:
-    [outcome] = adapter.write([write])
-    return outcome
 
 
 def put(adapter: AppConfigAdapter, value: bytes = b"two") -> Put:
@@ -151,74 +144,6 @@ def test_an_answer_that_is_not_one_of_appconfig_is_no_acknowledgement(
     with pytest.raises(Unacknowledged):
         write(adapter, change)
     assert one(adapter).value == b"one"
-
-
-# -- somebody else at the same moment
-
-
-def test_a_deployment_of_another_profile_in_between_is_no_conflict(
-    server: AppConfigServer, hand: Hand, adapter: AppConfigAdapter
-) -> None:
-    change = put(adapter)
-    server.before_next(START, lambda: hand.set("acme/prod/other", b"{}"))
-    server.before_next(START, lambda: None)
-    assert write(adapter, change).revision == "2@3"
-    assert hand.versions(ID) == [1, 2]
-
-
-def test_a_deployment_of_the_same_profile_in_between_is_raced_and_stays(
-    server: AppConfigServer, hand: Hand, adapter: AppConfigAdapter
-) -> None:
-    change = put(adapter)
-    server.before_next(START, lambda: hand.set(ID, b"theirs"))
-    assert write(adapter, change).verdict is RACED
-    assert (one(adapter).value, one(adapter).revision) == (b"theirs", "3@2")
-    # What was made and not deployed is still there, and no longer the latest: a later write makes its own.
-    assert hand.versions(ID) == [1, 2, 3]
-
-
-def test_a_version_made_between_look_and_lock_is_raced(
-    server: AppConfigServer, hand: Hand, adapter: AppConfigAdapter
-) -> None:
-    change = put(adapter)
-    hand.version(ID, b"a draft")
-    server.before_next("GetHostedConfigurationVersion", lambda: hand.version(ID, b"another"))
-    assert write(adapter, change).verdict is RACED
-    assert hand.deployments(ID) == [(1, "1")]
-    assert write(adapter, change).verdict is APPLIED
-
-
-def test_a_deployment_that_began_in_between_leaves_the_version_for_the_next_run(
-    server: AppConfigServer, hand: Hand, adapter: AppConfigAdapter
-) -> None:
-    hand.strategy("slow")
-    change = put(adapter)
-    server.before_next(
-        START, lambda: hand.deploy("acme/prod/other", hand.version("acme/prod/other", b"{}"), "slow")
-    )
-    outcome = write(adapter, change)
-    assert outcome.verdict is REFUSED
-    assert "version 2 is made, and the next run deploys it" in outcome.reason
-    server.advance(20)
-    assert write(adapter, change).revision == "2@3"
-    assert hand.versions(ID) == [1, 2]
-
-
-def test_threads_that_update_the_same_document_have_one_winner(hand: Hand, adapter: AppConfigAdapter) -> None:
-    expected = one(adapter).revision
-    seen: list[Verdict] = []
-    start = threading.Barrier(8)
-
-    def update(number: int) -> None:
-        start.wait()
-        seen.append(write(adapter, Put(ID, b"%d" % number, expected, attributes=JSON)).verdict)
-
-    threads = [threading.Thread(target=update, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(seen) == sorted([APPLIED] + [RACED] * 7)
 
 
 # -- throttling
