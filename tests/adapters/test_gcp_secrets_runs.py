@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -60,22 +61,29 @@ class Job:
 
 @contextmanager
 def job_at(folder: Path, server: GcpSecretsServer, **more: object) -> Iterator[Job]:
+    """The job; ``more`` is said of its link to Secret Manager."""
+    link = {"connection": "gcp", "place": "app-", "mapping": "path", "mode": "mirror", **more}
+    with opened(folder, server, {"links": [link]}) as bench:
+        yield Job(folder, bench, server)
+
+
+@contextmanager
+def opened(folder: Path, server: GcpSecretsServer, more: dict[str, Any]) -> Iterator[Workbench]:
+    """A job that imports a file, and has more links than that one."""
     connection = {**server.connection(), "pace": {"rate": 100_000, "write_rate": 100_000, "retries": 1}}
+    files = {"adapter": "files", "root": str(folder)}
+    source = {"connection": "source", "place": "source.json", "mapping": "document", "mode": "import"}
+    job = {
+        "scope": {"application": "app"},
+        "limits": {"changes": "100%", "deletes": "100%"},
+        **more,
+        "links": [{**source, "priority": 10}, *more["links"]],
+    }
     config = {
         "store": {"url": f"sqlite:///{folder}/store.db", "key": "env:STORE_KEY"},
-        "connections": {"source": {"adapter": "files", "root": str(folder)}, "gcp": connection},
-        "jobs": {
-            "job": {
-                "scope": {"application": "app"},
-                "limits": {"changes": "100%", "deletes": "100%"},
-                "links": [
-                    {"connection": "source", "place": "source.json", "mapping": "document", "mode": "import"},
-                    {"connection": "gcp", "place": "app-", "mapping": "path", "mode": "mirror", **more},
-                ],
-            }
-        },
+        "connections": {"source": files, "safe": {**files, "secrets": True}, "gcp": connection},
+        "jobs": {"job": job},
     }
-    config["jobs"]["job"]["links"][0]["priority"] = 10  # type: ignore[index]
     path = folder / "ecs-sync.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")
     registry = Registry.from_entry_points()
@@ -83,7 +91,7 @@ def job_at(folder: Path, server: GcpSecretsServer, **more: object) -> Iterator[J
     key = fingerprint_key_of(loaded).create()
     Store.create(loaded.store.address(), fingerprint_key=key).close()
     with Workbench.open(loaded, registry) as bench:
-        yield Job(folder, bench, server)
+        yield bench
 
 
 @pytest.fixture
@@ -218,3 +226,26 @@ def test_a_run_makes_the_calls_that_its_plan_foresees(tmp_path: Path) -> None:
             job.run()
             assert server.count() - before == foreseen
         assert server.secrets.names() == ["app-key3", "app-key4", "app-key5"]
+
+
+def test_a_rotated_secret_reaches_its_copy_in_the_same_run_and_is_read_only_then(tmp_path: Path) -> None:
+    copy = {"name": "copy", "connection": "safe", "place": "copy.json", "mapping": "document"}
+    link = {**copy, "mode": "mirror", "secrets": "copy"}
+    (tmp_path / "copy.json").write_text("{}", encoding="utf-8")
+    with GcpSecretsServer() as server:
+        server.secrets.set("db-password", b"one")
+        with opened(tmp_path, server, {"links": [link], "references": ["gcp/*"]}) as bench:
+            job = Job(tmp_path, bench, server)
+            job.want(password="@secret:gcp/db-password")
+
+            def copied() -> object:
+                return json.loads((tmp_path / "copy.json").read_text(encoding="utf-8"))
+
+            job.runs()
+            assert copied() == {"password": "one"}
+            reads = server.count("AccessSecretVersion")
+            job.run()
+            assert server.count("AccessSecretVersion") == reads
+            server.secrets.set("db-password", b"two")
+            job.run()
+            assert copied() == {"password": "two"}
