@@ -69,6 +69,8 @@ class Identity:
         with self._lock:
             if self._bearer is not None and self._bearer.token != bearer.token:
                 return self._bearer
+            if self._options.auth == "token" and not bearer.known:
+                return None  # It may not look itself up, and there is no other.
             looked = self._lookup(bearer.token)
             if isinstance(looked, Answer) and looked.status == 200:
                 return None

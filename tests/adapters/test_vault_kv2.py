@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import random
+import struct
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from ecs_sync.adapter import Delete, Item, Put, Verdict
 from ecs_sync.errors import ConfigError, Denied, Rejected
+from ecs_sync_adapters.vault_json import as_go_writes_it, decoded
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultPlace
-from ecs_sync_sandbox.openbao import OpenBaoServer, front
+from ecs_sync_sandbox.openbao import ROOT_TOKEN, OpenBaoServer, front
 from tests.adapters.vault_sandbox import absent, adapter_of, items, options_of, server, value
 
 APPLIED, REFUSED, RACED = Verdict.APPLIED, Verdict.REFUSED, Verdict.RACED
@@ -278,6 +282,33 @@ def test_numbers_that_others_wrote_can_be_written_back_as_they_are_read(
     assert raw == b'{"a":1e+30,"b":2.5,"c":1e-9}'
     put(vault, "db", raw, "1")
     assert one(vault, "db").value == raw
+
+
+def test_every_number_is_kept_or_changed_as_the_adapter_predicts(bao: OpenBaoServer, mount: str) -> None:
+    chance = random.Random(7)
+    written = [
+        make()
+        for _ in range(500)
+        for make in (
+            lambda: repr(chance.choice((1, -1)) * 10 ** chance.uniform(-12, 25)),
+            lambda: str(chance.randint(-(10**25), 10**25)),
+            lambda: f"{chance.uniform(-1000, 1000):.{chance.randint(0, 8)}f}",
+            lambda: repr(struct.unpack("d", struct.pack("Q", chance.randrange(2047 << 52)))[0]),
+        )
+    ]
+    read: list[str] = []
+    for start in range(0, len(written), 400):
+        body = '{"data":{"l":[' + ",".join(written[start : start + 400]) + "]}}"
+        about = {"X-Vault-Token": ROOT_TOKEN}
+        address = f"{bao.url}/v1/{mount}/data/numbers"
+        urllib.request.urlopen(
+            urllib.request.Request(address, body.encode(), about, method="POST"), timeout=10
+        )
+        with urllib.request.urlopen(urllib.request.Request(address, headers=about), timeout=10) as answer:
+            read += map(str, decoded(answer.read().decode())["data"]["data"]["l"])
+    assert [a == b for a, b in zip(written, read, strict=True)] == [as_go_writes_it(a) for a in written]
+    assert all(map(as_go_writes_it, read))
+    assert 100 < sum(map(as_go_writes_it, written)) < 1900, "both kinds are among them"
 
 
 def test_types_and_any_text_survive_in_fields(vault: VaultKv2Adapter) -> None:

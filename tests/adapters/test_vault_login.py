@@ -217,6 +217,16 @@ def test_a_denial_that_is_meant_costs_no_login(bao: OpenBaoServer, door: HttpSer
     assert logins(door) == ["auth/approle/login", "auth/token/lookup-self"]
 
 
+def test_a_token_that_may_not_look_itself_up_is_used_as_it_is(bao: OpenBaoServer, door: HttpServer) -> None:
+    token = bao.token("app", no_default_policy=True)
+    vault = adapter(door, token=token)
+    written(vault)
+    assert logins(door) == ["auth/token/lookup-self"]
+    elsewhere = adapter(door, mount="cubbyhole2", token=token)
+    assert [item.unreadable is not None for item in items(elsewhere.get(["a", "b"]))] == [True, True]
+    assert logins(door) == ["auth/token/lookup-self"] * 2
+
+
 def test_threads_that_begin_together_log_in_once(bao: OpenBaoServer, door: HttpServer) -> None:
     role_id, secret_id = bao.approle("app", "app")
     vault = adapter(door, auth="approle", role_id=role_id, secret_id=secret_id)
