@@ -27,7 +27,7 @@ from .formats.tree import Kind, leaf_value, scalar_json
 
 @dataclass(frozen=True, slots=True)
 class FieldsOptions:
-    """There is nothing to choose."""
+    """A JSON object whose fields are keys: there is nothing to choose."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,6 +74,10 @@ class FieldsMapping:
         if not folder:
             return Refusal("it names a field and no item: write it like item/field", key)
         return self._root + folder
+
+    def field(self, key: Key) -> str:
+        """The field of this key, for a reference to it."""
+        return key.text.rpartition("/")[2]
 
     def read(self, item: Item) -> Sequence[Entry | Refusal]:
         """The fields as entries. What is no object, and what is no key, is refused and never guessed at."""
