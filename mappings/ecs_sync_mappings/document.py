@@ -106,6 +106,15 @@ class DocumentMapping:
             return Refusal(reason, key, id)
         return id
 
+    def field(self, key: Key) -> str | None:
+        """The way to this key in a single JSON document, for a reference to it; None in all others."""
+        if self._single is None or self._view.lists is not Lists.JSON:
+            return None
+        name = format_of(self._single) if self._options.format == "auto" else self._options.format
+        if name != "json":
+            return None
+        return Key.of(*self._root, *key.segments).text
+
     def read(self, item: Item) -> Sequence[Entry | Refusal]:
         """Raises `MappingError`, naming file, line and column, where the document cannot be parsed."""
         if item.value is None:

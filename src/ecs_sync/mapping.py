@@ -66,6 +66,6 @@ class Mapping(Protocol):
 class NamesFields(Protocol):
     """The optional ability of a mapping whose items are JSON: where in its item a key's value is."""
 
-    def field(self, key: Key) -> str:
-        """The names that lead to the value, as a reference's ``#FIELD`` writes them."""
+    def field(self, key: Key) -> str | None:
+        """The names that lead to the value, as a reference's ``#FIELD`` writes them; None: there are none."""
         ...

@@ -24,7 +24,7 @@ _SPELLED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Reference:
     """Names a secret. ``version`` None means whichever is newest; ``field`` None the whole value."""
 

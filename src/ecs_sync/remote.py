@@ -205,9 +205,10 @@ class Remote:
 
     def _claimed(self, observed: Entry) -> Entry:
         id = self.mapping.locate(observed.key)
-        if isinstance(id, Refusal) or not (self.mapping.single or isinstance(self.mapping, port.NamesFields)):
+        field = self._field(observed.key)
+        if isinstance(id, Refusal) or (field is None and not self.mapping.single):
             return observed
-        return self.secrecy.claimed(observed, id, self._field(observed.key))
+        return self.secrecy.claimed(observed, id, field)
 
     def lift(self, observed: Entry, known: Iterable[Entry]) -> Entry:
         """The canonical entry that an observed one stands for.

@@ -58,7 +58,7 @@ class Resolver:
     def read(self, references: Iterable[Reference]) -> None:
         """Reads the secrets of these references that were not read yet, in as few calls as it takes."""
         with self._gate:
-            wanted = sorted({each.whole for each in references} - self._items.keys())
+            wanted = _sorted({each.whole for each in references} - self._items.keys())
             for connection, group in _by_connection(wanted).items():
                 refused = [each for each in group if not self.may(each)]
                 self._items.update((each, Unresolved(_not_allowed(each))) for each in refused)
@@ -70,7 +70,7 @@ class Resolver:
         A pinned version never moves, and is not looked at.
         """
         seen: dict[Reference, Sight | Unresolved] = {}
-        wholes = sorted({each.whole for each in references})
+        wholes = _sorted({each.whole for each in references})
         pinned = {each for each in wholes if each.version is not None}
         seen.update((each, Sight(each.version, None)) for each in pinned)
         for connection, group in _by_connection(each for each in wholes if each not in pinned).items():
@@ -175,6 +175,10 @@ def _pinned(adapter: Adapter, reference: Reference) -> Item | Unresolved:
     except AdapterError as error:
         return Unresolved(str(error))
     return _item(replace(reference, version=None), {reference.name: item})
+
+
+def _sorted(references: Iterable[Reference]) -> list[Reference]:
+    return sorted(references, key=lambda each: each.text)
 
 
 def _by_connection(references: Iterable[Reference]) -> dict[str, list[Reference]]:
