@@ -9,30 +9,34 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ecs_sync.adapter import (
-    Attributes,
     Features,
     Guard,
+    Item,
     ItemId,
     Limits,
     Listing,
     Outcome,
+    Pointer,
+    Price,
+    Prices,
     Revision,
     Rule,
     Token,
+    Verdict,
     Write,
     option,
 )
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
 from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
-from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, found, listed, tags, untagged, versions
+from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, Sight, found, listed, peeked, pinned, versions
+from ecs_sync_adapters.aws_ssm_refer import Secrets
 from ecs_sync_adapters.aws_ssm_write import ADVANCED_BYTES, STANDARD_BYTES, Creation, Secure, Tier, carry_out
 
 _SEGMENT = "[A-Za-z0-9_.-]+"
@@ -47,6 +51,7 @@ _PARTITIONS = {
     "eusc-": "aws-eusc",
 }
 _MAX_NAME_WITH_ARN = 1011
+_LABEL = r"(?![0-9]|(?i:aws|ssm))[A-Za-z0-9_.-]{1,100}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,16 @@ class SsmOptions:
     kms_key: str | None = option("The KMS key of new SecureStrings; default alias/aws/ssm", default=None)
     secure: Secure = option("Which new parameters become SecureStrings: secrets, or all", default="secrets")
     tags: bool = option("Read tags as attributes: costs a call a parameter", default=False)
+    label: str | None = option(
+        "Read each parameter at the version that carries this label; nothing is written then",
+        default=None,
+        where=True,
+    )
+    account: str | None = option(
+        "The account's number of 12 digits: with it, references to its secrets in Secrets Manager are "
+        "written as /aws/reference/secretsmanager/NAME",
+        default=None,
+    )
     connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
     concurrency: int = option("Calls in flight at once", default=8)
@@ -148,7 +163,8 @@ class SsmAdapter:
             options.concurrency,
         )
         self._creation = Creation(options.tier, options.kms_key, options.secure)
-        self._reads_tags = options.tags
+        self._options = options
+        self._secrets = Secrets(_partition(options.region), options.region, options.account)
         self._features = _features(options)
         self._lock = threading.Lock()
         self._client: Any = None
@@ -158,14 +174,30 @@ class SsmAdapter:
         return self._features
 
     def list(self, place: SsmPlace, since: Token | None) -> Listing:
-        """Parameters under the path, without values. Never "unchanged since": SSM has no such mark."""
-        client = self._connected()
-        return Listing(listed(client, place.root, self._tagged(client)))
+        """Parameters under the path, without values, or those at the label with values. Never "unchanged
+        since": SSM has no such mark.
+        """
+        return Listing(listed(self._sight(), place.root))
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """Values, decrypted. What a policy or a KMS key denies is unreadable; the others are read."""
-        client = self._connected()
-        return Listing(found(client, ids, self._tagged(client)))
+        return Listing(found(self._sight(), ids))
+
+    def peek(self, ids: Sequence[ItemId]) -> Listing:
+        """Versions and times of the newest versions. Nothing is decrypted."""
+        return Listing(peeked(self._connected(), ids))
+
+    def version(self, id: ItemId, version: str) -> Item | None:
+        """The parameter as its version of this number holds it, of the 100 that SSM keeps."""
+        return pinned(self._connected(), id, version)
+
+    def pointer(self, address: str) -> Pointer | None:
+        """SSM's path to a secret of this account and region in Secrets Manager."""
+        return self._secrets.pointer(address)
+
+    def pointed(self, item: Item) -> str | None:
+        """The ARN of the secret whose path a parameter holds."""
+        return self._secrets.pointed(item)
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:
         """The versions after ``after``, oldest first, decrypted; no proof where SSM has lost some."""
@@ -178,6 +210,8 @@ class SsmAdapter:
         """
         if len(writes) > NAMES_A_CALL:
             raise Rejected(f"SSM takes {NAMES_A_CALL} writes at once, not {len(writes)}")
+        if self._options.label is not None:
+            return [Outcome(write.id, Verdict.REFUSED, reason=_READ_ONLY) for write in writes]
         return carry_out(self._connected(), self._creation, writes) if writes else []
 
     def close(self) -> None:
@@ -196,8 +230,14 @@ class SsmAdapter:
                 self._client = made
             return self._client
 
-    def _tagged(self, client: Any) -> Callable[[ItemId], Attributes]:
-        return partial(tags, client) if self._reads_tags else untagged
+    def _sight(self) -> Sight:
+        return Sight(self._connected(), self._options.label, self._options.tags)
+
+
+_READ_ONLY = (
+    "a connection with 'label' only reads: SSM moves a label unconditionally and tells nothing of where it "
+    "was, and a new version is in force at once for all who read without it"
+)
 
 
 def _problems(options: SsmOptions) -> list[str]:
@@ -208,17 +248,26 @@ def _problems(options: SsmOptions) -> list[str]:
         url = getattr(options, name)
         if url is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", url):
             problems.append(f"{name} is not a URL such as https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com")
+    if options.label is not None and not re.fullmatch(_LABEL, options.label):
+        problems.append(
+            "label is 1 to 100 letters, digits, '.', '_', '-', and begins with no digit, aws or ssm"
+        )
+    if options.account is not None and not re.fullmatch("[0-9]{12}", options.account):
+        problems.append(f"account {options.account!r} is not an account's number of 12 digits")
     for name in ("connect_timeout", "read_timeout", "concurrency"):
         if getattr(options, name) <= 0:
             problems.append(f"{name} must be more than 0")
     return problems
 
 
+def _partition(region: str) -> str:
+    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
 def _features(options: SsmOptions) -> Features:
     """Limits are those of the model of PutParameter; rates are AWS's defaults for an account and region."""
-    partition = next((name for start, name in _PARTITIONS.items() if options.region.startswith(start)), "aws")
-    arn = f"arn:{partition}:ssm:{options.region}:123456789012:parameter"
-    return Features(
+    arn = f"arn:{_partition(options.region)}:ssm:{options.region}:123456789012:parameter"
+    features = Features(
         guard=Guard.C,
         ids=Limits(
             min_bytes=2,
@@ -244,7 +293,23 @@ def _features(options: SsmOptions) -> Features:
         ordered_revisions=True,
         change_times=True,
         history=True,
+        pins=True,
+        peeks=True,
+        refers=options.account is not None,
+        # What an update must say again only a description tells, and point reads are none.
+        prices=Prices(get=Price(1, int(options.tags)), update=Price(2)),
         concurrency=options.concurrency,
         rate=40.0,
         write_rate=3.0,
+    )
+    if options.label is None:
+        return features
+    # A label goes back to an older version as well, and where it was before is written down nowhere.
+    return replace(
+        features,
+        guard=Guard.D,
+        values_in_listing=True,
+        ordered_revisions=False,
+        history=False,
+        peeks=False,
     )

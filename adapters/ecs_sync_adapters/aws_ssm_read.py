@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -16,6 +17,8 @@ _DESCRIPTIONS_A_PAGE = 50
 _VERSIONS_A_PAGE = 50
 
 _NAME = re.compile(r"(/[A-Za-z0-9_.-]+)+")
+_VERSION = re.compile("[1-9][0-9]*")
+_NO_SUCH_VERSION = ("ParameterVersionNotFound", "ParameterNotFound")
 _ATTRIBUTES = {
     "type": "Type",
     "tier": "Tier",
@@ -27,52 +30,104 @@ _ATTRIBUTES = {
 }
 
 
-def listed(client: Any, root: str, tagged: Callable[[ItemId], Attributes]) -> Iterator[Page]:
-    """All parameters under ``root``, without values: fifty a call."""
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a connection sees of a parameter: the version that carries ``label``, else the newest.
+
+    ``tags`` adds a call for each parameter that is seen.
+    """
+
+    client: Any
+    label: str | None = None
+    tags: bool = False
+
+    def tagged(self, id: ItemId) -> Attributes:
+        """The tags of one parameter as attributes ``tag:NAME``, where they are wanted: a call of its own.
+
+        They survive every write by themselves.
+        """
+        if not self.tags:
+            return ()
+        answer = ask(self.client.list_tags_for_resource, "TagList", ResourceType="Parameter", ResourceId=id)
+        if isinstance(answer, Failure):
+            raise reading_error(answer, f"reading the tags of {id}")
+        return attributes({f"tag:{tag['Key']}": tag["Value"] for tag in answer["TagList"]})
+
+
+def listed(sight: Sight, root: str) -> Iterator[Page]:
+    """All parameters under ``root``, without values: fifty a call.
+
+    At a label: those of which a version carries it, with values, for a call more for each ten. A
+    description tells of the newest version only, and a label moves without a trace in it.
+    """
     path = {"Key": "Path", "Option": "Recursive", "Values": [root.rstrip("/") or "/"]}
     pages = _pages(
-        client.describe_parameters,
+        sight.client.describe_parameters,
         f"listing {root}",
         ParameterFilters=[path],
         MaxResults=_DESCRIPTIONS_A_PAGE,
     )
     for parameters, proof in pages:
-        mine = (parameter for parameter in parameters if parameter["Name"].startswith(root))
-        yield Page(tuple(_item(each, None, tagged(each["Name"])) for each in mine), proof=proof)
+        mine = [parameter for parameter in parameters if parameter["Name"].startswith(root)]
+        if sight.label is None:
+            items = tuple(_item(each, None, sight.tagged(each["Name"])) for each in mine)
+            yield Page(items, proof=proof, calls=1 + len(items) * sight.tags)
+        else:
+            read = list(_read_all(sight, [each["Name"] for each in mine]))
+            items = tuple(item for page in read for item in page.items)
+            yield Page(items, proof=proof, calls=1 + sum(page.calls for page in read))
 
 
-def described(client: Any, ids: Sequence[ItemId]) -> dict[ItemId, Item]:
+def described(client: Any, ids: Sequence[ItemId], doing: str) -> dict[ItemId, Item]:
     """What is known of these parameters but their values, in one call; a missing one is not in it."""
     if not ids:
         return {}
     names = {"Key": "Name", "Option": "Equals", "Values": list(ids)}
     pages = _pages(
         client.describe_parameters,
-        "looking at what is to be updated",
+        doing,
         ParameterFilters=[names],
         MaxResults=_DESCRIPTIONS_A_PAGE,
     )
     return {parameter["Name"]: _item(parameter, None, ()) for page, _ in pages for parameter in page}
 
 
-def found(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attributes]) -> Iterator[Page]:
+def peeked(client: Any, ids: Sequence[ItemId]) -> Iterator[Page]:
+    """As `found` without values, from descriptions: nothing is decrypted, and no secret is read."""
+    names = [id for id in ids if _NAME.fullmatch(id)]
+    for start in range(0, len(names), NAMES_A_CALL):
+        asked = names[start : start + NAMES_A_CALL]
+        there = described(client, asked, "looking at parameters")
+        yield Page(tuple(there.values()), tuple(id for id in asked if id not in there))
+    yield Page(absent=tuple(id for id in ids if not _NAME.fullmatch(id)), proof=Proof(), calls=0)
+
+
+def found(sight: Sight, ids: Sequence[ItemId]) -> Iterator[Page]:
     """Point reads with values decrypted, ten a call. What is denied by itself is unreadable by itself.
 
     What is no name of a parameter is absent without a question: ``name:3`` would ask for a version.
     """
-    names = [id for id in ids if _NAME.fullmatch(id)]
-    for start in range(0, len(names), NAMES_A_CALL):
-        yield _read(client, names[start : start + NAMES_A_CALL], tagged)
-    yield Page(absent=tuple(id for id in ids if not _NAME.fullmatch(id)), proof=Proof())
+    yield from _read_all(sight, [id for id in ids if _NAME.fullmatch(id)])
+    yield Page(absent=tuple(id for id in ids if not _NAME.fullmatch(id)), proof=Proof(), calls=0)
+
+
+def pinned(client: Any, id: ItemId, version: str) -> Item | None:
+    """One version by its number, decrypted; None where it is none or no longer kept."""
+    if not (_NAME.fullmatch(id) and _VERSION.fullmatch(version)):
+        return None
+    page = _read(Sight(client, label=version), [id])
+    return page.items[0] if page.items else None
 
 
 def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
     """The versions after ``after``, oldest first; without proof where SSM no longer has all of them.
 
     SSM keeps 100 versions, and none of a parameter that was deleted: a gap, or numbers that begin anew,
-    is a history that is lost, and not one in which nothing happened.
+    is a history that is lost, and not one in which nothing happened. Labels are the attribute ``labels``
+    of the version that carries them.
     """
     kept: list[Any] = []
+    calls = 0
     pages = _pages(
         client.get_parameter_history,
         f"reading the history of {id}",
@@ -81,6 +136,7 @@ def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
         MaxResults=_VERSIONS_A_PAGE,
     )
     for page, _ in pages:
+        calls += 1
         if page is _MISSING:
             yield Page(absent=(id,), proof=Proof() if after is None else None)
             return
@@ -88,24 +144,18 @@ def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
     kept.sort(key=lambda parameter: int(parameter["Version"]))
     last = int(after or 0)
     newer = tuple(
-        _item(parameter, parameter.get("Value"), ()) for parameter in kept if int(parameter["Version"]) > last
+        _item(parameter, parameter.get("Value"), _labels(parameter))
+        for parameter in kept
+        if int(parameter["Version"]) > last
     )
     numbers = [int(parameter["Version"]) for parameter in kept]
     reaches = bool(numbers) and numbers[0] <= last + 1 and numbers[-1] >= last
-    yield Page(newer, proof=Proof() if reaches else None)
+    yield Page(newer, proof=Proof() if reaches else None, calls=calls)
 
 
-def tags(client: Any, id: ItemId) -> Attributes:
-    """The tags of one parameter as attributes ``tag:NAME``: a call of its own."""
-    answer = ask(client.list_tags_for_resource, "TagList", ResourceType="Parameter", ResourceId=id)
-    if isinstance(answer, Failure):
-        raise reading_error(answer, f"reading the tags of {id}")
-    return attributes({f"tag:{tag['Key']}": tag["Value"] for tag in answer["TagList"]})
-
-
-def untagged(id: ItemId) -> Attributes:
-    """No tags: they survive every write by themselves, and reading them costs a call a parameter."""
-    return ()
+def _labels(parameter: Any) -> Attributes:
+    labels = parameter.get("Labels")
+    return attributes({"labels": ",".join(sorted(labels))}) if labels else ()
 
 
 _MISSING: list[Any] = []
@@ -136,9 +186,17 @@ def _pages(
         given.add(token)
 
 
-def _read(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attributes]) -> Page:
-    answer = ask(client.get_parameters, "Parameters", Names=list(ids), WithDecryption=True)
+def _read_all(sight: Sight, ids: Sequence[ItemId]) -> Iterator[Page]:
+    for start in range(0, len(ids), NAMES_A_CALL):
+        yield _read(sight, ids[start : start + NAMES_A_CALL])
+
+
+def _read(sight: Sight, ids: Sequence[ItemId]) -> Page:
+    asked = {id: id if sight.label is None else f"{id}:{sight.label}" for id in ids}
+    answer = ask(sight.client.get_parameters, "Parameters", Names=list(asked.values()), WithDecryption=True)
     if isinstance(answer, Failure):
+        if answer.code in _NO_SUCH_VERSION and len(ids) == 1:
+            return Page(absent=(ids[0],))
         if answer.kind not in (Kind.DENIED, Kind.REFUSED):
             raise reading_error(
                 answer, f"reading {ids[0]}" + (f" and {len(ids) - 1} more" if ids[1:] else "")
@@ -146,20 +204,22 @@ def _read(client: Any, ids: Sequence[ItemId], tagged: Callable[[ItemId], Attribu
         if len(ids) == 1:
             return Page((Item(ids[0], None, unreadable=answer.reason),))
         # One denied name or key fails the whole call: asked one by one, only that one is unreadable.
-        pages = [_read(client, [id], tagged) for id in ids]
+        pages = [_read(sight, [id]) for id in ids]
         return Page(
             tuple(item for page in pages for item in page.items),
             tuple(id for page in pages for id in page.absent),
+            calls=1 + sum(page.calls for page in pages),
         )
     by_name = {parameter["Name"]: parameter for parameter in answer["Parameters"]}
-    missing = tuple(id for id in ids if id not in by_name and id in answer.get("InvalidParameters", ()))
+    invalid = answer.get("InvalidParameters", ())
+    missing = tuple(id for id, name in asked.items() if id not in by_name and name in invalid)
     items = []
     for id in ids:
         if id in by_name:
-            items.append(_item(by_name[id], by_name[id].get("Value"), tagged(id)))
+            items.append(_item(by_name[id], by_name[id].get("Value"), sight.tagged(id)))
         elif id not in missing:
             items.append(Item(id, None, unreadable="SSM's answer does not mention it"))
-    return Page(tuple(items), missing)
+    return Page(tuple(items), missing, calls=1 + len(by_name) * sight.tags)
 
 
 def _item(parameter: Any, value: str | None, tagged: Attributes) -> Item:

@@ -45,7 +45,8 @@ def carry_out(client: Any, creation: Creation, writes: Sequence[Write]) -> list[
     well ends the batch, and leaves the rest untried. Raises that failure where nothing was applied.
     """
     answers: dict[int, _Answer] = {}
-    seen = described(client, [write.id for write in writes if _is_untold(write)])
+    untold = [write.id for write in writes if _is_untold(write)]
+    seen = described(client, untold, "looking at what is to be updated")
     for at, write in enumerate(writes):
         if isinstance(write, Put) and _ending(answers) is None:
             answers[at] = _put(client, creation, write, seen)
