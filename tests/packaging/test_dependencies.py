@@ -111,8 +111,14 @@ def test_what_everybody_installs_is_used(requirement: str) -> None:
     )
 
 
-UNDER_THEIR_PARENTS = {"botocore", "urllib3", "werkzeug"}
-"""Imported where their parent is a dependency: parts of boto3, and of moto's server."""
+UNDER_THEIR_PARENTS = {
+    *("botocore", "urllib3", "werkzeug"),
+    *("azure-core", "requests"),
+    *("google-api-core", "google-auth", "googleapis-common-protos", "grpc-google-iam-v1"),
+    *("grpcio", "grpcio-status", "proto-plus", "protobuf"),
+}
+"""Imported where their parent is a dependency: parts of boto3, of moto's server, and of the SDKs of
+Azure, Vault, Consul and Google."""
 
 
 def test_what_is_imported_is_declared() -> None:
