@@ -105,11 +105,12 @@ def counts(keys: int, written: int, deleted: int) -> list[Count]:
             measured(bench, f"delete {deleted}", 3, _WRITTEN)
             measured(bench, "look again", 1, _READ_AGAIN)
         with _ground(server, folder) as bench:
-            measured(bench, "a new process", 1, _PROBE)
+            measured(bench, "a new process", 1, _LOOKED_UP)
     return found
 
 
 _PROBE = "one call more shows that the profile still exists, of which deployments keep no trace"
+_LOOKED_UP = "names may have been given to others meanwhile, so they are looked up; and as above"
 _READ_AGAIN = "the document that the run before wrote is read once more, and the profiles are listed"
 _WRITTEN = (
     "the look before the version keeps a busy or moved environment from getting one; what is replaced is "

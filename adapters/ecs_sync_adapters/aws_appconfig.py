@@ -29,7 +29,7 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.errors import ConfigError, Rejected
-from ecs_sync_adapters.aws_appconfig_directory import Directory, Ids, Profile, Spot
+from ecs_sync_adapters.aws_appconfig_directory import Directory, Profile, Spot
 from ecs_sync_adapters.aws_appconfig_line import Gone, Line, error_of, reason_of
 from ecs_sync_adapters.aws_appconfig_options import (
     ITEM,
@@ -44,7 +44,6 @@ from ecs_sync_adapters.aws_appconfig_read import (
     Sight,
     chosen,
     history_of,
-    ids_in,
     item_of,
     sighted,
     sighted_at_first,
@@ -85,10 +84,10 @@ class AppConfigAdapter:
         """
         line = self._line()
         try:
-            sight = self._sight(line, place, ids_in(since))
+            sight = self._sight(line, place)
         except Gone:
             self._directory.forget()
-            sight = self._sight(line, place, None)
+            sight = self._sight(line, place)
         name = place.parts[2]
         if not name:
             profiles = chosen(sight.spot, None)
@@ -126,9 +125,9 @@ class AppConfigAdapter:
 
     # Reading
 
-    def _sight(self, line: Line, place: AppConfigPlace, ids: Ids | None) -> Sight:
+    def _sight(self, line: Line, place: AppConfigPlace) -> Sight:
         application, environment, name = place.parts
-        spot = self._directory.refreshed(line, application, environment, ids)
+        spot = self._directory.refreshed(line, application, environment)
         names = [name] if name else None
         return sighted_at_first(line, self._directory, spot, names, self._options.after_rollback)
 

@@ -5,6 +5,7 @@ AppConfig's calls take ids; people write names. A name wins over an id that is s
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +17,6 @@ from ecs_sync_adapters.aws_appconfig_line import Line
 FLAGS = "AWS.AppConfig.FeatureFlags"
 HOSTED = "hosted"
 _AWS_STRATEGY = "AppConfig."
-
-Ids = tuple[str, str]
-"""The ids of an application and of an environment of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,10 @@ class Spot:
         return {"ApplicationId": self.application_id, "EnvironmentId": self.environment_id}
 
     def id(self, profile: Profile) -> str:
-        """The item's id. A name that a path cannot hold gives way to the profile's own id."""
-        return self.root + (profile.id if "/" in profile.name else profile.name)
+        """The item's id. A name that a path cannot hold, or that is double, gives way to the profile's id."""
+        name = profile.name
+        spoilt = re.search(r"[/\x00-\x1f\x7f]", name) or [each.name for each in self.profiles].count(name) > 1
+        return self.root + (profile.id if spoilt else name)
 
     def profile(self, text: str) -> Profile | None:
         """The profile of a name or id; None where there is none. Raises Rejected where names are double."""
@@ -86,15 +86,15 @@ class Directory:
         """The environment, looked up where it is not known yet. Raises Rejected where it does not exist."""
         return self._known(application, environment) or self.refreshed(line, application, environment)
 
-    def refreshed(self, line: Line, application: str, environment: str, ids: Ids | None = None) -> Spot:
-        """The environment with the profiles that there are now, in one call where its ids are known or given.
+    def refreshed(self, line: Line, application: str, environment: str) -> Spot:
+        """The environment with the profiles that there are now, in one call where the rest is known.
 
-        Raises `Gone` where such ids hold no longer: forget them then.
+        Raises `Gone` where what is known holds no longer: forget it then.
         """
         known = self._known(application, environment)
         if known is not None:
             ids = known.application_id, known.environment_id
-        if ids is None:
+        else:
             ids = _environment(line, application, environment)
         doing = f"looking up the profiles of application {application!r}"
         found = tuple(
@@ -136,7 +136,7 @@ class Directory:
         return known
 
 
-def _environment(line: Line, application: str, environment: str) -> Ids:
+def _environment(line: Line, application: str, environment: str) -> tuple[str, str]:
     here = _one(line, "list_applications", "applications", application, "this account and region")
     where = f"application {application!r}"
     there = _one(line, "list_environments", "environments", environment, where, ApplicationId=here["Id"])

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ecs_sync.adapter import Item, ItemId, Page, Proof, Revision, Token, attributes
 from ecs_sync.errors import Rejected, Unavailable
-from ecs_sync_adapters.aws_appconfig_directory import FLAGS, Directory, Ids, Profile, Spot
+from ecs_sync_adapters.aws_appconfig_directory import FLAGS, Directory, Profile, Spot
 from ecs_sync_adapters.aws_appconfig_line import MISSING, Line, error_of
 from ecs_sync_adapters.aws_errors import Failure
 
@@ -309,13 +309,7 @@ def is_gone(line: Line, directory: Directory, spot: Spot, profile: Profile, id: 
 def token_of(sight: Sight, profiles: Iterable[Profile], after: AfterRollback) -> Token:
     """The mark of a look: equal as long as no item of these profiles moves or settles further.
 
-    It begins with the ids of application and environment, which save the next process their look-up.
+    The ids of application and environment are in it: others of the same names are not what was looked at.
     """
     marks = [f"{profile.id}={sight.standing(profile).mark}" for profile in profiles]
     return " ".join([sight.spot.application_id, sight.spot.environment_id, after, *sorted(marks)])
-
-
-def ids_in(token: Token | None) -> Ids | None:
-    """The ids that a token begins with."""
-    found = re.match(r"([a-z0-9]{4,7}) ([a-z0-9]{4,7}) ", token or "")
-    return (found[1], found[2]) if found else None

@@ -113,6 +113,8 @@ def test_a_name_that_two_profiles_bear_asks_for_the_id(hand: Hand, adapter: AppC
     double, other = items(adapter.get([ID, "acme/prod/other"]))
     assert ids[0] in (double.unreadable or "") and other.value == b"{}"
     assert write(adapter, Put(f"acme/prod/{ids[1]}", b"{}", None)).verdict is APPLIED
+    shown = [item.id for item in listed(adapter, AppConfigPlace("acme/prod/"))]
+    assert sorted(shown) == sorted(["acme/prod/other", f"acme/prod/{ids[1]}"])
 
 
 def test_a_profile_that_is_kept_elsewhere_is_left_to_its_own_adapter(
@@ -322,9 +324,9 @@ def test_every_call_is_counted_and_the_prices_hold(server: AppConfigServer, hand
     assert pages[-1].proof is not None
     unchanged = adapter.list(PLACE, pages[-1].proof.token)
     assert unchanged.unchanged and unchanged.calls == spent() == 2
-    # The next process finds the ids in the token.
+    # The next process looks the names up again: they may have been given to others.
     unchanged = adapter_of(server).list(PLACE, pages[-1].proof.token)
-    assert unchanged.unchanged and unchanged.calls == spent() == 2
+    assert unchanged.unchanged and unchanged.calls == spent() == 4
     made = write(adapter, Put(ID, b'{"a": 1}', made.revision, attributes=item.attributes))
     assert spent() == prices.update.of(1) == 3
     server.advance(20)

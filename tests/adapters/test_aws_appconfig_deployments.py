@@ -289,7 +289,7 @@ def test_a_version_in_force_that_was_deleted_is_said(hand: Hand, adapter: AppCon
 
 
 def test_an_environment_that_was_made_anew_is_found_by_the_next_look(
-    hand: Hand, adapter: AppConfigAdapter
+    server: AppConfigServer, hand: Hand, adapter: AppConfigAdapter
 ) -> None:
     hand.set(ID, b"one")
     proof = list(adapter.list(PLACE, None).pages)[-1].proof
@@ -298,6 +298,20 @@ def test_an_environment_that_was_made_anew_is_found_by_the_next_look(
     hand.client.delete_environment(**there)
     hand.client.create_environment(ApplicationId=there["ApplicationId"], Name="prod")
     assert items(adapter.list(PLACE, proof.token)) == []
+
+
+def test_another_environment_that_was_given_the_name_is_not_unchanged(
+    server: AppConfigServer, hand: Hand, adapter: AppConfigAdapter
+) -> None:
+    hand.set(ID, b"blue")
+    hand.set(ID.replace("prod", "staging"), b"green")
+    proof = list(adapter.list(PLACE, None).pages)[-1].proof
+    assert proof is not None
+    blue, green = hand.environment("acme", "prod"), hand.environment("acme", "staging")
+    hand.client.update_environment(**blue, Name="former")
+    hand.client.update_environment(**green, Name="prod")
+    [item] = items(adapter_of(server).list(PLACE, proof.token))
+    assert item.value == b"green"
 
 
 # -- somebody else at the same moment
