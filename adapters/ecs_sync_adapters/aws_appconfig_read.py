@@ -309,7 +309,7 @@ def is_gone(line: Line, directory: Directory, spot: Spot, profile: Profile, id: 
 def token_of(sight: Sight, profiles: Iterable[Profile], after: AfterRollback) -> Token:
     """The mark of a look: equal as long as no item of these profiles moves or settles further.
 
-    The ids of application and environment are in it: others of the same names are not what was looked at.
+    The same version of a profile by the same number is the same document, in whatever environment.
     """
     marks = [f"{profile.id}={sight.standing(profile).mark}" for profile in profiles]
-    return " ".join([sight.spot.application_id, sight.spot.environment_id, after, *sorted(marks)])
+    return " ".join([after, *sorted(marks)])
