@@ -92,6 +92,11 @@ _REFUSED = {
     "namespace not found": "there is no such namespace: check namespace",
     "high complexity": "it has more names and texts than the server takes (max_request_json_strings)",
     "missing data fields": "KV 1 holds no secret without a field",
+    "encryption key not found": "transit has no key of this name: make it, and check the option 'transit'",
+    "soft-deleted key": "the key of transit is soft-deleted: restore it",
+    "(too old)": "it was wrapped by a version of the key below its min_decryption_version",
+    "message authentication failed": "it was wrapped with another key, or is damaged",
+    "missing 'context'": "the key of transit is a derived one: use one that is not",
     "exceeds": "it is larger than the server or its storage takes",
     "too large": "it is larger than the server or its storage takes",
 }

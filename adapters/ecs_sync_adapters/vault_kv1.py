@@ -36,6 +36,7 @@ from ecs_sync_adapters.vault_errors import reading_error, writing_error
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
 from ecs_sync_adapters.vault_session import Session, not_kv, walk
+from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
 
@@ -54,6 +55,7 @@ class VaultKv1Adapter:
         if options.deletes is not None:
             raise ConfigError("vault-kv1: KV 1 deletes for good; take the option 'deletes' out")
         self._session = Session("vault-kv1", options)
+        self._transit = options.transit
         self._key: bytes | None = None
         self._features = _features(options)
 
@@ -149,6 +151,13 @@ class VaultKv1Adapter:
         if isinstance(answer, Failure):
             return answer
         return Outcome(write.id, Verdict.APPLIED, replaced=write.expected)
+
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        """By the transit engine of the same server: the ability `ecs_sync.adapter.Wraps`."""
+        return wrap(self._session, self._transit, key, plain)
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        return unwrap(self._session, self._transit, key, wrapped)
 
     def close(self) -> None:
         self._session.close()

@@ -38,6 +38,7 @@ from ecs_sync_adapters.vault_json import as_go_writes_it, object_pattern, up_to
 from ecs_sync_adapters.vault_kv2_read import Kv2Reader, Standing
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
 from ecs_sync_adapters.vault_session import Session, not_kv, walk
+from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Failure, Kind, Wire
 
@@ -59,6 +60,7 @@ class VaultKv2Adapter:
     def __init__(self, options: VaultOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
         self._session = Session("vault-kv2", options)
+        self._transit = options.transit
         self._reader = Kv2Reader(self._session)
         self._destroys = options.deletes == "destroy"
         self._features = _features(options)
@@ -204,6 +206,13 @@ class VaultKv2Adapter:
         if answer.status == 404:
             return Outcome(delete.id, Verdict.RACED, reason="it is gone")
         return Outcome(delete.id, Verdict.APPLIED, replaced=delete.expected)
+
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        """By the transit engine of the same server: the ability `ecs_sync.adapter.Wraps`."""
+        return wrap(self._session, self._transit, key, plain)
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        return unwrap(self._session, self._transit, key, wrapped)
 
     def close(self) -> None:
         self._session.close()

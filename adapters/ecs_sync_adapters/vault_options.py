@@ -43,6 +43,10 @@ class VaultOptions:
         "KV 2 only. soft (the default): a deleted version can be undeleted. destroy: its data is gone",
         default=None,
     )
+    transit: str = option(
+        "Where the transit engine is mounted that wraps the key of the store, where it does",
+        default="transit",
+    )
     ca_file: Path | None = option("The certificate authority of the server's certificate", default=None)
     connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
@@ -93,7 +97,7 @@ def _wrong_address(options: VaultOptions) -> list[str]:
         found.append("url is not written like https://vault.example:8200")
     if parts.username is not None or parts.password is not None:
         found.append("url holds a user name; a token belongs into the option 'token'")
-    for name in ("mount", "namespace", "auth_mount"):
+    for name in ("mount", "namespace", "auth_mount", "transit"):
         path = getattr(options, name)
         if path is not None and (not path or path.startswith("/") or path.endswith("/") or _fault(path)):
             found.append(f"{name} {path!r} is not written like 'kv' or 'team/kv', without '/' at its ends")

@@ -207,6 +207,7 @@ class Prices:
     create: Price = Price()
     update: Price = Price()
     delete: Price = Price()
+    finish: Price = Price(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,8 @@ class Features:
     """A single past version of an item can be read."""
     peeks: bool = False
     """Point reads can leave the values where they are."""
+    finishes: bool = False
+    """Its readers are told once, after all that a run wrote."""
     refers: bool = False
     """The provider has references of its own to other secret stores."""
     prices: Prices = Prices()
@@ -333,6 +336,15 @@ class Watches(Protocol):
 
     def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
         """Waits at most ``timeout`` seconds; True when something at the place may have moved."""
+        ...
+
+
+@runtime_checkable
+class Finishes(Protocol):
+    """The optional ability ``features.finishes``."""
+
+    def finished(self, place: Any, mark: str) -> None:
+        """Tells the readers of ``place`` that a run is through with it. ``mark`` differs from run to run."""
         ...
 
 

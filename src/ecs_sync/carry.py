@@ -6,10 +6,12 @@ batches that the provider takes, their outcomes into one transaction again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from ecs_sync import protocol
 from ecs_sync.adapter import Item, ItemId, Outcome, Verdict
@@ -32,6 +34,19 @@ from ecs_sync.store import (
     Transaction,
 )
 from ecs_sync.task import Running, Task
+
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 10.0
+"""Seconds between two looks at what settles; the first pauses double."""
+
+
+class Proved(NamedTuple):
+    """What reading back shows: the keys that are proved, those that are not, and what settles yet."""
+
+    proved: list[Key]
+    unproved: list[Key]
+    settling: list[tuple[ItemId, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,16 +272,17 @@ class Carrier:
 
     # Proving
 
-    def prove(self, tasks: Sequence[Task], unsettled: set[ItemId]) -> tuple[list[Key], list[Key]]:
-        """Reads back what was applied: the keys that are proved, and those that are not.
+    def prove(self, tasks: Sequence[Task], unsettled: set[ItemId]) -> Proved:
+        """Reads back what was applied, and waits as long as the link says for what is not in force yet.
 
         Items all of whose keys are in step are put on record with their revision and change time.
         """
         applied = [task for task in tasks if task.result is Result.APPLIED and task.machine.current]
-        seen = self.remote.look([task.item for task in applied])
+        seen = self._settled([task.item for task in applied])
         proved: list[Key] = []
         unproved: list[Key] = []
         held: list[Held] = []
+        settling = [(i.id, i.settling) for i in seen.values() if i is not None and i.settling]
         for task in applied:
             item = seen.get(task.item)
             there = task.item in seen and (
@@ -281,7 +297,19 @@ class Carrier:
             with self.running.store.transaction(self.running.lease) as transaction:
                 transaction.put_held(self.track, held)
         reached(Point.PROVED)
-        return proved, unproved
+        return Proved(proved, unproved, settling)
+
+    def _settled(self, items: Sequence[ItemId]) -> dict[ItemId, Item | None]:
+        """The items as they are, read again until none is settling or the link's patience is over."""
+        seen = self.remote.look(items)
+        end, pause = time.monotonic() + self.remote.settle, _FIRST_PAUSE
+        while waiting := [item.id for item in seen.values() if item is not None and item.settling]:
+            pause = min(pause * 2, _LONGEST_PAUSE, end - time.monotonic())
+            if pause <= 0 or self.running.stop():
+                break
+            time.sleep(pause)
+            seen.update(self.remote.look(waiting))
+        return seen
 
 
 def archive_between(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from types import TracebackType
+from typing import Self
 
-from ecs_sync.adapter import Adapter
+from ecs_sync.adapter import Adapter, Wraps
 from ecs_sync.config import Config, ConnectionConfig
+from ecs_sync.config.wrapped import cannot_wrap
 from ecs_sync.errors import ConfigError, EcsSyncError
 from ecs_sync.model import Type
 from ecs_sync.pace import Pace, Paced
@@ -27,6 +30,14 @@ class Connections:
         self._building: list[str] = []
         self._gate = threading.RLock()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def adapter(self, name: str) -> Paced:
         """The adapter of a connection. Raises ConfigError, also where connections wait for each other."""
         with self._gate:
@@ -46,6 +57,14 @@ class Connections:
             self._building.pop()
         adapter: Adapter = self._registry.adapter(connection.adapter)(options)
         return Paced(adapter, _pace(adapter, connection), reads=self.reads.of(name))
+
+    def wrapping(self, name: str) -> Wraps:
+        """The paced adapter of a connection that wraps keys. Raises ConfigError."""
+        adapters = {each: config.adapter for each, config in self._config.connections.items()}
+        reason = cannot_wrap(name, adapters, self._registry)
+        if reason:
+            raise ConfigError(reason)
+        return self.adapter(name)
 
     def secret(self, reference: Reference) -> str:
         """The secret behind a reference that the configuration itself names. Raises EcsSyncError."""

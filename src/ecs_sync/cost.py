@@ -65,6 +65,8 @@ def _cost(plan: Plan, side: Side) -> LinkCost:
         reads += _point_reads(features, sum(isinstance(write, Delete) for write in planned))
         reads += _point_reads(features, len(planned))  # the proof
         writes += sum(_price(features, batch) for batch in batches(features, planned, lambda write: write))
+    if features.finishes and plan.pushes(side.remote.link):
+        writes += features.prices.finish.request
     return LinkCost(side.remote.link, looks, reads, writes, _seconds(features, looks + reads, writes))
 
 

@@ -32,6 +32,8 @@ class Observation:
     complete: bool = False
     reason: str = ""
     token: Token | None = None
+    settling: dict[ItemId, str] = field(default_factory=dict)
+    """Items that the provider has taken and does not serve everywhere yet, and how far they are."""
     unread: list[Unread] = field(default_factory=list)
     unreadable: dict[ItemId, str] = field(default_factory=dict)
     listed: set[ItemId] = field(default_factory=set)
@@ -104,6 +106,7 @@ def _take(
 ) -> None:
     items = list(items)
     observation.items += len(items)
+    observation.settling.update({item.id: item.settling for item in items if item.settling})
     observation.listed.update(item.id for item in items if not remote.mapping.single)
     known = store.known(track.id, [item.id for item in items]) if track else {}
     moved: list[Item] = []

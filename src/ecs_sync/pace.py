@@ -31,6 +31,7 @@ from ecs_sync.adapter import (
     Adapter,
     Addresses,
     Features,
+    Finishes,
     Item,
     ItemId,
     KeepsHistory,
@@ -220,6 +221,12 @@ class Paced:
         """As `wrap`."""
         adapter = cast("Wraps", self._adapter)
         return self._tried("unwrap", frozenset({f"unwrap {key}"}), lambda: adapter.unwrap(key, wrapped))
+
+    def finished(self, place: Any, mark: str) -> None:
+        """As the adapter's, where ``features.finishes``: saying it twice is saying it once."""
+        adapter = cast("Finishes", self._adapter)
+        subjects = frozenset({f"{_PLACE}{place}"})
+        self._tried("write", subjects, lambda: adapter.finished(place, mark))
 
     def renew(self) -> None:
         """What was denied may be asked again at once, as after a change of the credential's policy."""

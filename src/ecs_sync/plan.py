@@ -134,6 +134,8 @@ class Looked:
     """What remains unguarded at this place, in a sentence; empty where nothing does."""
     left_behind: tuple[ItemId, ...] = ()
     """Items of a former track of this link, which is not looked at any more."""
+    settling: tuple[tuple[ItemId, str], ...] = ()
+    """Items that are taken and not in force everywhere yet, and how far they are."""
 
 
 @dataclass(frozen=True, slots=True)

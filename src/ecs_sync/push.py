@@ -27,6 +27,8 @@ class Pushed:
     carried: list[Carried] = field(default_factory=list)
     proved: list[Key] = field(default_factory=list)
     unproved: list[Key] = field(default_factory=list)
+    settling: list[tuple[str, ItemId, str]] = field(default_factory=list)
+    """Link, item, and how far it is: written, and not in force everywhere yet."""
 
 
 def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], missed: set[Key]) -> Pushed:
@@ -49,9 +51,10 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
         for task in tasks:
             reason = task.machine.reason
             pushed.carried += [Carried(change, task.result, reason) for change in task.changes]
-        proved, unproved = carrier.prove(tasks, unsettled)
-        pushed.proved += proved
-        pushed.unproved += unproved
+        proof = carrier.prove(tasks, unsettled)
+        pushed.proved += proof.proved
+        pushed.unproved += proof.unproved
+        pushed.settling += [(side.remote.link, item, says) for item, says in proof.settling]
     pushed.carried += [
         Carried(change, Result.UNTRIED, "the process was asked to stop")
         for _, changes in items

@@ -85,6 +85,16 @@ class Registry:
         point = self._point("mapping", name, self._mappings)
         return cast("MappingType", self._load("mapping", point, ("Options",)))
 
+    def has(self, name: str, ability: type) -> bool:
+        """Has the adapter of this name an optional ability, one of the protocols of `ecs_sync.adapter`?
+
+        One whose SDK is not installed is not known to have any.
+        """
+        try:
+            return issubclass(cast("type", self.adapter(name)), ability)
+        except ConfigError:
+            return False
+
     def origin(self, name: str) -> str:
         """The distribution that offers the adapter of this name, with its version."""
         return _distribution(self._point("adapter", name, self._adapters))
@@ -197,7 +207,10 @@ class Field:
 
 @lru_cache(maxsize=1024)
 def describe(cls: type) -> tuple[Field, ...]:
-    """The fields of a dataclass in their order; help and secrecy come from `ecs_sync.adapter.option`."""
+    """The fields of a dataclass in their order; help and secrecy come from `ecs_sync.adapter.option`.
+
+    A field whose metadata say ``spelled`` has that name where people write it.
+    """
     hints = typing.get_type_hints(cls, include_extras=True)
     return tuple(_field(field, hints[field.name]) for field in dataclasses.fields(cls) if field.init)
 
@@ -207,7 +220,7 @@ def _field(field: dataclasses.Field[Any], annotation: Any) -> Field:
     factory = field.default_factory
     default = factory() if factory is not missing else field.default
     return Field(
-        name=field.name,
+        name=field.metadata.get("spelled", field.name),
         type=spell(annotation),
         required=default is missing,
         default=None if default is missing else default,

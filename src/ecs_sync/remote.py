@@ -82,6 +82,8 @@ class Remote:
     sensitivity: Sensitivity
     secrets: Secrets = Secrets.COPY
     hard_deletes: bool = False
+    settle: float = 0.0
+    """Seconds to wait for what was written to be in force."""
     connection: str = ""
     resolver: Resolver | None = None
     meter: Meter = field(default_factory=Meter, compare=False, repr=False)

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from ecs_sync.model import Key
 from ecs_sync.plan import Change, Plan, Stop
-from ecs_sync.policy import Why
+from ecs_sync.policy import STORE, Why
 from ecs_sync.protocol import Result
 
 
@@ -79,10 +79,20 @@ class Report:
     unproved: tuple[Key, ...] = ()
     recovered: tuple[Recovered, ...] = ()
     stale: tuple[Key, ...] = ()
+    settling: tuple[tuple[str, str, str], ...] = ()
+    """Link, item, and how far it is: written, and not in force everywhere yet."""
+    unannounced: tuple[tuple[str, str], ...] = ()
+    """Links whose readers could not be told, and why: the next run tells them."""
 
     @property
     def applied(self) -> tuple[Carried, ...]:
         return tuple(each for each in self.carried if each.result is Result.APPLIED)
+
+    @property
+    def written(self) -> set[str]:
+        """The links that something was written to, by this run or by one that it finished."""
+        carried = {each.change.side for each in self.applied} - {STORE}
+        return carried | {each.link for each in self.recovered if each.result is Result.APPLIED}
 
     @property
     def left(self) -> tuple[Carried, ...]:
@@ -98,7 +108,7 @@ class Report:
             codes.add(Exit.ERROR)
         if self.stops:
             codes.add(Exit.STOPPED)
-        if self.left or self.stale or self.plan.refusals:
+        if self.left or self.stale or self.plan.refusals or self.settling or self.unannounced:
             codes.add(Exit.PARTLY)
         if self.plan.conflicts:
             codes.add(Exit.CONFLICTS)
@@ -121,6 +131,8 @@ class Report:
             "stopped": len(self.stops),
             "proved": len(self.proved),
             "unproved": len(self.unproved),
+            "settling": len(self.settling),
+            "unannounced": [link for link, _ in self.unannounced],
         }
 
     @property
@@ -134,7 +146,7 @@ class Report:
             digest.update(each.change.target or b"-")
         return {
             "run": self.run,
-            "converged": not self.unproved and not self.left,
+            "converged": not (self.unproved or self.left or self.settling),
             "proved": len(self.proved),
             "unproved": sorted(key.text for key in self.unproved),
             "digest": digest.hexdigest(),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ecs_sync.adopt import adopt
+from ecs_sync.announce import announce, unannounced
 from ecs_sync.cost import Cost, cost_of
 from ecs_sync.errors import RunTaken
 from ecs_sync.faults import Point, reached
@@ -107,6 +108,7 @@ def run(job: Job, store: Store, order: Order) -> Report:
         )
         _begin(running, order)
         reached(Point.STARTED)
+        owed = unannounced(running, job.remotes)
         recovered = recover(running, job.remotes)
         sides = opened_sides(running, job.remotes)
         followed = record(running, follow(job.scope, sides, job.resolver, store, store.head()))
@@ -124,6 +126,7 @@ def run(job: Job, store: Store, order: Order) -> Report:
             report = _apply(running, job, planned, sides)
             report = replace(report, recovered=recovered, stale=stale)
         remember(running, sides, report)
+        report = replace(report, unannounced=announce(running, job.remotes, {*owed, *report.written}))
         _finish(running, report)
         return report
 
@@ -160,13 +163,17 @@ def _apply(running: Running, job: Job, planned: Plan, sides: Sequence[Side]) -> 
     reached(Point.ADOPTED)
     missed = {change.key for change in overtaken}
     carried = [Carried.of_adoption(change, missed) for change in planned.adoptions]
-    proved, unproved = [], []
+    report = Report(running.run, planned, (), tuple(carried))
     for side in sides:
         done = push(running, side, planned, versions, missed)
-        carried += done.carried
-        proved += done.proved
-        unproved += done.unproved
-    return Report(running.run, planned, (), tuple(carried), tuple(proved), tuple(unproved))
+        report = replace(
+            report,
+            carried=(*report.carried, *done.carried),
+            proved=(*report.proved, *done.proved),
+            unproved=(*report.unproved, *done.unproved),
+            settling=(*report.settling, *done.settling),
+        )
+    return report
 
 
 def _finish(running: Running, report: Report) -> None:

@@ -95,6 +95,7 @@ def _looked(side: Side) -> Looked:
         observation.reason,
         remote.window,
         side.left_behind,
+        tuple(sorted(observation.settling.items())),
     )
 
 

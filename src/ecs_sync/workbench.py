@@ -10,16 +10,16 @@ from typing import Any, Self
 
 from ecs_sync.config import Config, JobConfig, LinkConfig
 from ecs_sync.connections import Connections
-from ecs_sync.errors import ConfigError, StoreError
+from ecs_sync.errors import ConfigError
 from ecs_sync.pace import Paced
 from ecs_sync.reference import Reference
 from ecs_sync.registry import Registry
 from ecs_sync.remember import tell_reads
 from ecs_sync.remote import Remote
 from ecs_sync.resolve import Resolver
+from ecs_sync.sealing import sealing_key
 from ecs_sync.sensitivity import Sensitivity
 from ecs_sync.store import Cipher, FileKeys, Store
-from ecs_sync.store.keys import decode_key
 from ecs_sync.sync import Job
 from ecs_sync.tracks import identity_of
 
@@ -114,6 +114,7 @@ class Workbench:
             Sensitivity(job.secret),
             secrets=link.secrets,
             hard_deletes=link.hard_deletes,
+            settle=link.settle,
             connection=link.connection,
             resolver=resolver,
         )
@@ -134,14 +135,12 @@ def keys_of(config: Config, connections: Connections) -> tuple[bytes, Cipher | N
 
 
 def cipher_of(config: Config, connections: Connections) -> Cipher | None:
-    """The cipher that seals secrets, or None where the configuration names no key. Raises ConfigError."""
+    """The cipher that seals secrets, or None where the configuration names no key.
+
+    Raises as `ecs_sync.sealing.sealing_key` does.
+    """
     source = config.store.key
-    if source is None:
-        return None
-    try:
-        return Cipher(decode_key(source.read(connections.secret).encode(), str(source)))
-    except StoreError as error:
-        raise source.unusable(str(error)) from None
+    return None if source is None else Cipher(sealing_key(source, connections))
 
 
 def fingerprint_key_of(config: Config) -> FileKeys:

@@ -239,7 +239,7 @@ def test_the_reference_page_is_current() -> None:
 def test_the_reference_page_describes_every_option_of_every_adapter() -> None:
     page = reference(REGISTRY)
     for words in (
-        "| `connection_string` | `env:NAME` or `file:PATH` |",
+        "| `connection_string` | `env:NAME`, `file:PATH` or `@secret:CONNECTION/NAME` |",
         "| `lists` | `json` \\| `indexed` |",
     ):
         assert words in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ecs_sync.config.secret import From
+from ecs_sync.config.wrapped import WrappedSource
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.reference import Reference
 from ecs_sync.render.listings import ReferenceShown
@@ -14,7 +15,14 @@ from ecs_sync.workbench import Workbench
 
 def tried(bench: Workbench) -> list[ReferenceShown]:
     """Each reference with what it is for, and why it does not resolve, if it does not."""
-    return [*_of_connections(bench), *_of_jobs(bench)]
+    return [*_of_store(bench), *_of_connections(bench), *_of_jobs(bench)]
+
+
+def _of_store(bench: Workbench) -> Iterator[ReferenceShown]:
+    """The key, where it lies at a connection: it resolves, for else the store were not open."""
+    key = bench.config.store.key
+    if isinstance(key, WrappedSource) or (key is not None and key.kind is From.REFERENCE):
+        yield ReferenceShown("store.key", str(key), None)
 
 
 def _of_connections(bench: Workbench) -> Iterator[ReferenceShown]:

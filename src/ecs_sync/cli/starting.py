@@ -112,11 +112,9 @@ def _made(call: Call, config: Config) -> tuple[str, Path]:
     keys = fingerprint_key_of(config)
     fingerprint_key = keys.create()
     try:
-        with Store.create(
-            config.store.address(),
-            cipher=cipher_of(config, Connections(config, call.registry())),
-            fingerprint_key=fingerprint_key,
-        ) as store:
+        with Connections(config, call.registry()) as connections:
+            cipher = cipher_of(config, connections)
+        with Store.create(config.store.address(), cipher=cipher, fingerprint_key=fingerprint_key) as store:
             where = store.database.where.replace("+pysqlite", "")
     except BaseException:
         keys.path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,12 @@ from ecs_sync.cli.calling import Call, chosen_job, say, verb
 from ecs_sync.cli.editing import key_of
 from ecs_sync.errors import ConfigError
 from ecs_sync.report import Exit
+
+if TYPE_CHECKING:
+    from ecs_sync.config import Config
+    from ecs_sync.config.wrapped import WrappedSource
+    from ecs_sync.connections import Connections
+    from ecs_sync.store import Cipher, Store
 
 
 @click.group(epilog="Example: ecs-sync store info")
@@ -51,15 +58,37 @@ def upgrade(call: Call) -> int:
     return Exit.DONE
 
 
-@store.command("new-key", epilog="Example: ecs-sync store new-key secrets.key")
-@click.argument("path", type=click.Path(path_type=Path))
-@verb
-def new_key(call: Call, path: Path) -> int:
-    """Make a new random key in a new file that only its owner can read."""
-    from ecs_sync.store import FileKeys
+_BY = click.option(
+    "--by",
+    metavar="CONNECTION",
+    help="The connection whose provider wraps the key.",
+)
+_WITH = click.option("--with", "key", metavar="KEYNAME", help="The provider's name of the key it wraps with.")
 
-    FileKeys(path).create()
-    say(f"made {path}: set 'store: {{key: file:{path}}}', and keep a copy in a safe place\n")
+
+@store.command("new-key", epilog="Example: ecs-sync store new-key secrets.key --by vault --with ecs-sync")
+@click.argument("path", type=click.Path(path_type=Path))
+@_BY
+@_WITH
+@verb
+def new_key(call: Call, path: Path, by: str | None, key: str | None) -> int:
+    """Make a new random key in a new file that only its owner can read.
+
+    With --by and --with the file holds the key in its wrapped form only, which is of no use without that
+    connection; the wrapping key must exist already.
+    """
+    target = _wrapped(path, by, key)
+    if target is None:
+        from ecs_sync.store import FileKeys
+
+        FileKeys(path).create()
+    else:
+        from ecs_sync.connections import Connections
+        from ecs_sync.sealing import wrap_new
+
+        with Connections(call.config(), call.registry()) as connections:
+            wrap_new(target, connections)
+    say(f"made {path}: set '{_setting(path, target)}', and keep a copy in a safe place\n")
     return Exit.DONE
 
 
@@ -68,38 +97,107 @@ def new_key(call: Call, path: Path) -> int:
     "--to",
     "to",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="The file of the new key; 'ecs-sync store new-key' makes one.",
 )
+@_BY
+@_WITH
+@click.option(
+    "--same-key",
+    is_flag=True,
+    help="Keep the key and make FILE, its form wrapped anew; no secret is sealed again.",
+)
 @verb
-def rotate_key(call: Call, to: Path) -> int:
-    """Seal every secret of the store anew with another key.
+def rotate_key(call: Call, to: Path, by: str | None, key: str | None, same_key: bool) -> int:
+    """Seal every secret of the store anew with another key, from and to any kind of key.
 
-    Stop the worker first, and set 'store.key' to the new file afterwards. May be cut short and run again.
+    With --by and --with the file of the new key is a wrapped one. With --same-key besides, only the wrapping
+    changes: FILE is made. Stop the worker first, and set 'store.key' to the new file afterwards. May be cut
+    short and run again.
     """
-    from ecs_sync.store import Cipher, Store
-    from ecs_sync.store.keys import decode_key
-    from ecs_sync.workbench import fingerprint_key_of
+    from ecs_sync.connections import Connections
+    from ecs_sync.remember import tell_reads
+    from ecs_sync.sealing import sealing_key
+    from ecs_sync.store import Cipher
 
+    target = _wrapped(to, by, key)
+    if same_key and target is None:
+        raise click.UsageError("--same-key wraps the key anew: say by what, with --by and --with")
+    if not same_key and not to.is_file():
+        raise click.UsageError(f"--to: {to} is not there; 'ecs-sync store new-key' makes one")
     config = call.config()
     if config.store.key is None:
         raise ConfigError(f"{config.path}: store.key is not set: there is no key to change")
-    old = decode_key(config.store.key.read().encode(), "store.key")
-    new = decode_key(to.read_bytes(), str(to))
-    with Store.open(
-        config.store.address(),
-        cipher=Cipher(old, [new]),
-        fingerprint_key=fingerprint_key_of(config).load(),
-        anchor=config.store.anchor,
-    ) as opened:
-        count = opened.rotate(Cipher(new, [old]))
-        with opened.transaction() as transaction:
-            transaction.audit(call.who, "key rotated", {"sealed_anew": count})
-            transaction.checkpoint()
-    secrets = "1 secret is" if count == 1 else f"{count} secrets are"
-    say(f"{secrets} sealed with {to}: now set 'store: {{key: file:{to}}}'\n")
+    with Connections(config, call.registry()) as connections:
+        old = sealing_key(config.store.key, connections)
+        new = old if same_key else _key_in(to, target, connections)
+        with _opened(config, Cipher(old, [new])) as opened:
+            tell_reads(opened, call.who, connections.reads)
+            if target is not None and same_key:
+                done = _wrapped_anew(call, opened, old, target, connections)
+            else:
+                done = _sealed_anew(call, opened, old, new)
+    say(f"{done} with {to}: now set '{_setting(to, target)}'\n")
     return Exit.DONE
+
+
+def _wrapped(path: Path, by: str | None, key: str | None) -> WrappedSource | None:
+    """The wrapped key that the options mean; None where they mean one in the clear. Raises UsageError."""
+    if (by is None) != (key is None):
+        raise click.UsageError("--by CONNECTION and --with KEYNAME go together")
+    if by is None or key is None:
+        return None
+    from ecs_sync.config.wrapped import WrappedSource
+
+    return WrappedSource(path.absolute(), by, key)
+
+
+def _setting(path: Path, target: WrappedSource | None) -> str:
+    """The line of the configuration that names a key."""
+    if target is None:
+        return f"store: {{key: file:{path}}}"
+    return f"store: {{key: {{wrapped: {path}, by: {target.connection}, with: {target.key}}}}}"
+
+
+def _key_in(path: Path, target: WrappedSource | None, connections: Connections) -> bytes:
+    from ecs_sync.sealing import sealing_key
+    from ecs_sync.store.keys import decode_key
+
+    return decode_key(path.read_bytes(), str(path)) if target is None else sealing_key(target, connections)
+
+
+def _opened(config: Config, cipher: Cipher) -> Store:
+    """The store; refuses a cipher that has not its key."""
+    from ecs_sync.store import Store
+    from ecs_sync.workbench import fingerprint_key_of
+
+    fingerprint_key = fingerprint_key_of(config).load()
+    return Store.open(
+        config.store.address(), cipher=cipher, fingerprint_key=fingerprint_key, anchor=config.store.anchor
+    )
+
+
+def _sealed_anew(call: Call, opened: Store, old: bytes, new: bytes) -> str:
+    from ecs_sync.store import Cipher
+
+    count = opened.rotate(Cipher(new, [old]))
+    with opened.transaction() as transaction:
+        transaction.audit(call.who, "key rotated", {"sealed_anew": count})
+        transaction.checkpoint()
+    return "1 secret is sealed" if count == 1 else f"{count} secrets are sealed"
+
+
+def _wrapped_anew(
+    call: Call, opened: Store, key: bytes, target: WrappedSource, connections: Connections
+) -> str:
+    from ecs_sync.sealing import wrap
+
+    wrap(key, target, connections)
+    with opened.transaction() as transaction:
+        transaction.audit(call.who, "key wrapped", {"by": target.connection, "with": target.key})
+        transaction.checkpoint()
+    return "the key is wrapped"
 
 
 @store.command("archive", epilog="Example: ecs-sync store archive payments db/url")

@@ -12,9 +12,16 @@ from ecs_sync.config.choosing import Connected, Member, Properties, read_rule
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.fields import read_fields
 from ecs_sync.config.secret import From, SecretSource, looks_like_source, source
-from ecs_sync.config.sections import ConnectionSection, PaceSection, StoreSection, WorkerSection
+from ecs_sync.config.sections import (
+    ConnectionSection,
+    PaceSection,
+    StoreSection,
+    WorkerSection,
+    WrappedKeySection,
+)
 from ecs_sync.config.template import check_name, each_named
 from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig, anchored
+from ecs_sync.config.wrapped import WrappedSource, cannot_wrap
 from ecs_sync.errors import ConfigError
 from ecs_sync.reference import Reference
 from ecs_sync.registry import AdapterType, Registry, describe, nearest
@@ -50,15 +57,36 @@ class Reading:
         return sources
 
 
-def read_store(node: Node, reading: Reading) -> StoreConfig | None:
+def read_store(node: Node, connected: Connected, reading: Reading) -> StoreConfig | None:
     url = node.map.get("url")
     given = read_fields(StoreSection, node, reading.folder, reading.found)
     plain = url if url is not None and not looks_like_source(url.text or "") else None
-    secrets = reading.secrets(node, ["key"] if plain else ["key", "url"])
+    wrapped = _wrapped_key(node.map.get("key"), connected, reading)
+    secrets = reading.secrets(node, [*([] if wrapped else ["key"]), *([] if plain else ["url"])])
+    _check_references(secrets.values(), connected.names, reading.found)
     address: str | SecretSource | None = _address(plain, reading) if plain else secrets.get("url")
     if address is None:
         return None
-    return StoreConfig(address, secrets.get("key"), **given)
+    key = wrapped if isinstance(wrapped, WrappedSource) else secrets.get("key")
+    return StoreConfig(address, key, **given)
+
+
+def _wrapped_key(node: Node | None, connected: Connected, reading: Reading) -> WrappedSource | Node | None:
+    """The wrapped key that a map describes; the map itself where something is wrong with it."""
+    if node is None or not isinstance(node.content, Mapping):
+        return None
+    given = read_fields(WrappedKeySection, node, reading.folder, reading.found)
+    if len(given) < len(describe(WrappedKeySection)):
+        return node
+    by = node.map["by"]
+    adapters = {name: each.adapter for name, each in connected.usable.items()}
+    if given["by"] in connected.groups:
+        reading.found.add(by.at, f"{given['by']!r} is a group of connections: name one of them")
+    elif given["by"] in adapters or given["by"] not in connected.names:
+        reason = cannot_wrap(given["by"], adapters, reading.registry)
+        if reason:
+            reading.found.add(by.at, reason)
+    return WrappedSource(given["wrapped"], given["by"], given["with"], node.at)
 
 
 def _address(node: Node, reading: Reading) -> str | None:
@@ -104,16 +132,17 @@ def read_connections(node: Node, properties: Properties, reading: Reading) -> Co
         group = _group(child, nodes, reading.found)
         if group is not None:
             members.setdefault(group, []).append(_member(name, child, properties, reading.found))
-    _check_references(usable.values(), nodes, reading.found)
+    secrets = [source for connection in usable.values() for source in connection.secrets.values()]
+    _check_references(secrets, nodes, reading.found)
     groups = {group: [each for each in found if each] for group, found in members.items()}
     sound = {group: found if len(found) == len(members[group]) else [] for group, found in groups.items()}
     return Connected((*nodes, *groups), usable, sound, properties)
 
 
-def _check_references(connections: Iterable[ConnectionConfig], names: Iterable[str], found: Findings) -> None:
-    """A secret of one connection may lie at another one, which there must be."""
+def _check_references(secrets: Iterable[SecretSource], names: Iterable[str], found: Findings) -> None:
+    """A secret may lie at a connection, which there must be."""
     known = tuple(names)
-    for each in (each for connection in connections for each in connection.secrets.values()):
+    for each in secrets:
         if each.kind is From.REFERENCE and (name := Reference.parse(each.name).connection) not in known:
             found.add(each.where, f"there is no connection {name!r}{nearest(name, known)}")
 

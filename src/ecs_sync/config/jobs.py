@@ -136,6 +136,7 @@ def _link(
         select=select,
         secrets=given.get("secrets", Secrets.REFUSE),
         hard_deletes=given.get("hard_deletes", False),
+        settle=given.get("settle", timedelta(0)).total_seconds(),
     )
 
 

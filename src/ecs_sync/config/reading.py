@@ -41,7 +41,7 @@ def _config(path: Path, root: Node, reading: Reading) -> Config | None:
     connected = read_connections(sections.get("connections", nothing), properties, reading)
     placed = read_jobs(sections.get("jobs", nothing), connected, reading)
     check_overlaps(placed, connected.usable, reading.found)
-    store = read_store(sections["store"], reading) if "store" in sections else None
+    store = read_store(sections["store"], connected, reading) if "store" in sections else None
     worker = read_worker(sections["worker"], reading) if "worker" in sections else WorkerConfig()
     if store is None:
         return None

@@ -51,7 +51,9 @@ The file is YAML 1.2 in UTF-8, at most 1 MiB: `no`, `on` and `off` are texts, a 
 map, anchors and `<<` may be used. Relative paths start at the folder of the file.
 
 **Secrets** never stand in the file. An option declared secret takes `env:NAME` (an environment
-variable) or `file:PATH`, and no other option does. Secrets are read when they are needed.
+variable), `file:PATH` or `@secret:CONNECTION/NAME#FIELD` (a secret at another connection), and no other
+option does. Secrets are read when they are needed. The key of the store may also lie
+[wrapped](store-key.md).
 
 **Durations** are a number with `s`, `m`, `h` or `d`; **percentages** carry their `%`.
 
@@ -143,11 +145,14 @@ def _table(fields: Iterable[Field]) -> str:
 
 
 def _type(field: Field) -> str:
+    if field.secret:
+        source = "`env:NAME`, `file:PATH` or `@secret:CONNECTION/NAME`"
+        if field.type == "URL":
+            return "URL, `env:NAME` or `file:PATH`"
+        return f"{source}, or section" if nested(field.annotation) else source
     if nested(field.annotation):
         words = spell(field.annotation)
         return re.sub(r"\w+Section", "section", words)
-    if field.secret:
-        return f"{'URL, ' if field.type == 'URL' else ''}`env:NAME` or `file:PATH`"
     return field.type
 
 

@@ -28,7 +28,7 @@ from ecs_sync.errors import ConfigError
 from ecs_sync.registry import Field, Registry, describe
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SOURCE = {"type": "string", "pattern": r"^(env:[A-Za-z_{][A-Za-z0-9_{}]*|file:.+)$"}
+_SOURCE = {"type": "string", "pattern": r"^(env:[A-Za-z_{][A-Za-z0-9_{}]*|file:.+|@secret:.+|kv://.+)$"}
 
 
 def schema(registry: Registry | None = None) -> dict[str, Any]:
@@ -62,6 +62,8 @@ class _Builder:
             tree = self._mapping()
         elif owner is StoreSection and field.name == "url":
             tree = {"type": "string"}
+        elif field.secret and nested(field.annotation):
+            tree = {"anyOf": [dict(_SOURCE), self._nested(field.annotation)]}
         elif field.secret:
             tree = dict(_SOURCE)
         elif nested(field.annotation):
@@ -82,7 +84,7 @@ class _Builder:
             return {"type": "array", "minItems": 1, "items": self._nested(inside[0])}
         if origin is dict:
             return {"type": ["object", "null"], "additionalProperties": self._nested(inside[1])}
-        return self._nested(next(part for part in inside if part is not type(None)))
+        return self._nested(next(part for part in inside if nested(part)))
 
     def _scalar(self, annotation: Any) -> dict[str, Any]:
         tree = TypeAdapter(annotation).json_schema(ref_template="#/$defs/{model}")

@@ -5,7 +5,7 @@ Reading, the JSON Schema and the reference page all derive from these declaratio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,6 +34,20 @@ Text = Annotated[Any, Spelled("text or map")]
 RuleText = Annotated[str, Spelled("rule")]
 
 
+def _spelled(name: str, help: str) -> Any:
+    """A required field that is called by a word of Python's own."""
+    return field(metadata={"spelled": name, "help": help})
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKeySection:
+    """A key of the store that lies wrapped in a file: see [the key of the store](store-key.md)."""
+
+    wrapped: Path = option("The file of the wrapped key")
+    by: str = option("The connection that unwraps it, each time that the store is opened")
+    with_: str = _spelled("with", "The provider's name of the key that it is wrapped with")
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSection:
     """The canonical store."""
@@ -43,7 +57,7 @@ class StoreSection:
         "`postgresql+psycopg://HOST/DATABASE`, or `env:NAME` where the URL holds a password",
         secret=True,
     )
-    key: str | None = option(
+    key: str | WrappedKeySection | None = option(
         "The key that secrets are encrypted with in the store; without it the store holds none",
         default=None,
         secret=True,
@@ -151,6 +165,10 @@ class LinkSection:
         "takes what lies at a secret store as a reference to it; `refuse` leaves them out, and says so",
         default=Secrets.REFUSE,
     )
+    settle: Duration = option(
+        "How long a run waits until what it wrote is in force, where the provider takes its time",
+        default=timedelta(0),
+    )
     hard_deletes: bool = option(
         "Push deletes even where the provider cannot guard them against a change in between", default=False
     )
@@ -213,6 +231,7 @@ class FileSection:
 SECTIONS: dict[type, str] = {
     FileSection: "",
     StoreSection: "store",
+    WrappedKeySection: "store.key",
     ConnectionSection: "connections.NAME",
     PaceSection: "connections.NAME.pace",
     JobSection: "jobs.NAME",

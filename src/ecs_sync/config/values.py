@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_sync.config.secret import Opener, SecretSource
+from ecs_sync.config.wrapped import WrappedSource
 from ecs_sync.errors import ConfigError, EcsSyncError, Problem
 from ecs_sync.limits import Limits
 from ecs_sync.model import HAND_PRIORITY, Scope
@@ -21,7 +22,7 @@ class StoreConfig:
     """The canonical store. Paths are absolute; ``url`` is a source where the file only names one."""
 
     url: str | SecretSource
-    key: SecretSource | None = None
+    key: SecretSource | WrappedSource | None = None
     fingerprint_key: Path | None = None
     anchor: Path | None = None
     priority: int = HAND_PRIORITY
@@ -89,6 +90,8 @@ class LinkConfig:
     select: Selection = Selection()
     secrets: Secrets = Secrets.REFUSE
     hard_deletes: bool = False
+    settle: float = 0.0
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,9 @@ class Config:
 
     def missing_secrets(self) -> tuple[Problem, ...]:
         """Every secret that cannot be read now, with the place in the file that names it."""
-        sources = [self.store.url, self.store.key]
+        sources: list[object] = [self.store.url, self.store.key]
         for connection in self.connections.values():
             sources.extend(connection.secrets.values())
-        problems = [source.problem() for source in sources if isinstance(source, SecretSource)]
+        known = (source for source in sources if isinstance(source, SecretSource | WrappedSource))
+        problems = [source.problem() for source in known]
         return tuple(sorted(problem for problem in problems if problem is not None))

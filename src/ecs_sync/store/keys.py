@@ -13,6 +13,8 @@ from ecs_sync.errors import StoreError
 from ecs_sync.store.crypto import KEY_BYTES
 
 _FINGERPRINT_BYTES = 32
+WRAPPED_MARK = "ecs-sync-wrapped-key"
+"""How the file of a wrapped key begins: see `ecs_sync.store.wrapped`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class FileKeys:
             file.write(base64.b64encode(key) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
         return key
 
     def load(self) -> bytes:
@@ -67,6 +69,11 @@ def decode_key(text: bytes, where: str) -> bytes:
 
     Raises StoreError naming ``where``, never the text.
     """
+    if text.startswith(WRAPPED_MARK.encode()):
+        raise StoreError(
+            f"{where} holds a wrapped key: configure it as "
+            "'key: {wrapped: PATH, by: CONNECTION, with: KEYNAME}'"
+        )
     stripped = text.strip()
     if len(stripped) == KEY_BYTES * 2:
         with contextlib.suppress(ValueError):
@@ -80,7 +87,8 @@ def decode_key(text: bytes, where: str) -> bytes:
     raise StoreError(f"{where} holds no key: 32 bytes are expected, in base64 or as hexadecimal digits")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes sure that what was made in a folder is found there after a crash."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
