@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from ecs_sync.adapter import (
@@ -23,6 +23,8 @@ from ecs_sync.adapter import (
     Outcome,
     Page,
     Pointer,
+    Price,
+    Prices,
     Proof,
     Put,
     Revision,
@@ -66,6 +68,7 @@ class MemoryOptions:
     change_times: bool = option("Items carry a change time, from the store's own clock", default=False)
     tokens: bool = option("Listings can answer 'unchanged since', and places can be watched", default=True)
     current: bool = option("Reads show all that was acknowledged; else they are not trusted to", default=True)
+    finishes: bool = option("Its readers are told after a run", default=False)
     refers: bool = option("Has references of its own to the secrets of other stores", default=False)
     managed_attributes: tuple[str, ...] = option("Attributes that a write sets", default=("content-type",))
     min_value_bytes: int = option("The shortest value", default=0)
@@ -222,12 +225,21 @@ class MemoryAdapter:
         if heaviest is not None and size > heaviest:
             raise Rejected(f"memory {self._memory.name}: {size} bytes, and a batch takes {heaviest}")
 
+    def finished(self, place: MemoryPlace, mark: str) -> None:
+        """Notes the mark, or fails as the next write was told to."""
+        self._memory.count("write")
+        fault = self._memory.write_fault([place.root])
+        if fault is not None and isinstance(fault.answer, AdapterError):
+            raise fault.answer
+        self._memory.finished.append(mark)
+
     def close(self) -> None:
         """Nothing is held open; the store stays."""
 
     def _as_shown(self, item: Item, values: Visible) -> Item:
         if self._memory.denied(item.id):
             return Item(item.id, None, unreadable="the credential may not read it; give it the permission")
+        item = replace(item, settling=self._memory.settling.get(item.id))
         return stripped(item, values=values, times="shown" if self._options.change_times else "hidden")
 
     def _answer(self, writes: Sequence[Write], fault: WriteFault) -> Sequence[Outcome]:
@@ -360,6 +372,8 @@ def _features(options: MemoryOptions) -> Features:
         pins=history,
         peeks=True,
         refers=options.refers,
+        finishes=options.finishes,
+        prices=Prices(finish=Price(1)),
         managed_attributes=frozenset(options.managed_attributes),
     )
 

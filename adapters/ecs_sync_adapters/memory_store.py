@@ -63,6 +63,10 @@ class Memory:
         self._moved: dict[ItemId, int] = {}
         self._clock = 0
         self._denied: set[ItemId] = set()
+        self.settling: dict[ItemId, str] = {}
+        """What is taken and not in force yet, and how far it is."""
+        self.finished: list[str] = []
+        """The marks of runs that said they are through."""
         self._frozen: Mapping[ItemId, Item] | None = None
         self._write_faults: deque[WriteFault] = deque()
         self._listing_faults: deque[ListingFault] = deque()

@@ -35,7 +35,6 @@ from ecs_sync.store import (
 )
 from ecs_sync.task import Running, Task
 
-
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 10.0
 """Seconds between two looks at what settles; the first pauses double."""

@@ -225,7 +225,7 @@ class Paced:
     def finished(self, place: Any, mark: str) -> None:
         """As the adapter's, where ``features.finishes``: saying it twice is saying it once."""
         adapter = cast("Finishes", self._adapter)
-        subjects = frozenset({f"{_PLACE}{place}"})
+        subjects = frozenset({f"{PLACE}{place}"})
         self._tried("write", subjects, lambda: adapter.finished(place, mark))
 
     def renew(self) -> None:

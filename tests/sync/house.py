@@ -71,6 +71,8 @@ class House:
         self.store, self.policy, self.limits = store, policy, limits
         self.protected: tuple[Selection, ...] = ()
         self.secret: tuple[str, ...] = ()
+        self.settle = 0.0
+        """Seconds that every link waits for what it wrote to be in force."""
         self.around: Callable[[str, Adapter], Adapter] = lambda link, adapter: adapter
         """Puts something around the adapter of each link, to watch its calls."""
         self.vaults: tuple[str, ...] = ()
@@ -134,6 +136,7 @@ class House:
             Sensitivity(self.secret),
             hard_deletes=spec.hard_deletes,
             secrets=spec.secrets,
+            settle=self.settle,
             connection=spec.name,
             resolver=resolver,
         )

@@ -13,6 +13,14 @@ from ecs_sync.render.shown import Shown
 
 
 @dataclass(frozen=True, slots=True)
+class Settling:
+    """An item that its provider has taken and does not serve everywhere yet, and how far it is."""
+
+    item: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkLooked:
     """One link as the run saw it. ``complete`` false: something was not seen, and ``reason`` says why."""
 
@@ -27,6 +35,7 @@ class LinkLooked:
     reason: str
     window: str
     left_behind: list[str]
+    settling: list[Settling]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +187,18 @@ class RecoveredShown:
 
 
 @dataclass(frozen=True, slots=True)
+class Unannounced:
+    """A link whose readers could not be told that the run is through; the next run tells them."""
+
+    link: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportShown:
-    """What a run did. ``proved`` keys were read back and are as planned."""
+    """What a run did. ``proved`` keys were read back and are as planned. ``settling`` was written, and is
+    not in force everywhere yet.
+    """
 
     job: str
     run: str
@@ -190,6 +209,8 @@ class ReportShown:
     unproved: list[str]
     recovered: list[RecoveredShown]
     stale: list[str]
+    settling: list[Settling]
+    unannounced: list[Unannounced]
 
 
 @dataclass(frozen=True, slots=True)

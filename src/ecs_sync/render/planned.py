@@ -22,6 +22,7 @@ from ecs_sync.render.documents import (
     LinkLooked,
     NotSeen,
     PlanShown,
+    Settling,
 )
 from ecs_sync.render.page import Became, Cell, Code, Command, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.shown import FingerprintOf, Shown, display, displays, shown
@@ -105,6 +106,7 @@ def link_looked(look: Looked) -> LinkLooked:
         look.reason,
         look.window,
         list(look.left_behind),
+        [Settling(item, says) for item, says in look.settling],
     )
 
 
@@ -320,6 +322,8 @@ def notes_part(plan: PlanShown, showing: Showing) -> Iterator[Part]:
     for link in plan.links:
         if link.window and link.link in written:
             yield Say(f"  note: {link.link}: {link.window}", Tone.CHANGED)
+        for each in link.settling[: showing.few]:
+            yield Say(f"  note: {link.link}: {each.item} is not in force yet: {each.says}", Tone.CHANGED)
         if link.left_behind:
             few = link.left_behind[: showing.few]
             yield Title(f"left behind at the former place of {link.link}: {len(link.left_behind)}", 2)

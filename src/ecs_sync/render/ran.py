@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from ecs_sync.plan import Kind
 from ecs_sync.protocol import Result
-from ecs_sync.render.documents import ChangePlanned, OutcomeShown, RecoveredShown, ReportShown
+from ecs_sync.render.documents import (
+    ChangePlanned,
+    OutcomeShown,
+    RecoveredShown,
+    ReportShown,
+    Settling,
+    Unannounced,
+)
 from ecs_sync.render.page import Code, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.planned import (
     Showing,
@@ -36,11 +43,20 @@ def report_shown(report: Report, showing: Showing) -> ReportShown:
         report.run,
         plan_shown(report.plan, report.stops, showing),
         outcomes,
-        not (report.unproved or report.left or report.stops or report.stale or report.plan.unseen),
+        not (
+            report.unproved
+            or report.left
+            or report.stops
+            or report.stale
+            or report.settling
+            or report.plan.unseen
+        ),
         len(report.proved),
         sorted(key.text for key in report.unproved),
         [RecoveredShown(each.link, each.item, str(each.result)) for each in report.recovered],
         [key.text for key in report.stale],
+        [Settling(f"{link}: {item}", says) for link, item, says in report.settling],
+        [Unannounced(link, reason) for link, reason in report.unannounced],
     )
 
 
@@ -59,6 +75,7 @@ def report_page(report: ReportShown, showing: Showing) -> Iterator[Part]:
     yield from unseen_part(plan.unseen, plan.links)
     yield from notes_part(plan, showing)
     yield from _stale(report)
+    yield from _not_in_force(report)
     yield Say(_summary(report), Tone.LOUD)
     yield from _receipt(report)
     yield from limits_part(plan)
@@ -101,6 +118,15 @@ def _stale(report: ReportShown) -> Iterator[Part]:
     if report.stale:
         yield Title(f"moved since the plan was saved, and left: {len(report.stale)}", 2)
         yield Table(("", "key"), tuple(Row(("!", Code(key))) for key in report.stale), header=False)
+
+
+def _not_in_force(report: ReportShown) -> Iterator[Part]:
+    for each in report.settling:
+        yield Say(f"  written, and not in force yet: {each.item}: {each.says}", Tone.CHANGED)
+    for link in report.unannounced:
+        yield Say(
+            f"  {link.link}: its readers were not told, the next run tells them: {link.reason}", Tone.BAD
+        )
 
 
 def _summary(report: ReportShown) -> str:
