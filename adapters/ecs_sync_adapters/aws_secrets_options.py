@@ -47,8 +47,8 @@ class SecretsOptions:
     )
     sts_endpoint: str | None = option("Another address of STS", default=None)
     account: str | None = option(
-        "The account's 12 digits. Where given, secrets of any other account are refused, and other providers "
-        "can point at the secrets by their ARN",
+        "The account's 12 digits. Where given, secrets of any other account are not read, changed or deleted, "
+        "and other providers can point at the secrets by their ARN",
         default=None,
         where=True,
     )

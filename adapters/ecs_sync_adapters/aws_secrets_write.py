@@ -87,7 +87,6 @@ def _create(line: Line, creation: Creation, put: Put) -> Outcome:
         **_born(creation, put.attributes),
     )
     if not isinstance(answer, Failure):
-        line.own(answer["ARN"])
         return Outcome(put.id, Verdict.APPLIED, revision=answer["VersionId"])
     if answer.code in (EXISTS, STATE):
         return _taken(line, creation, put, answer)

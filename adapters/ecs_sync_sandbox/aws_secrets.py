@@ -10,11 +10,12 @@ moto keeps the secrets. Set right here, because it forgets or bends them (seen w
 5. ``ListSecrets`` shows a secret as it was up to five minutes ago (``lag``), hides one that is scheduled for
    deletion, and pages by a cursor.
 6. A secret whose recovery window is over is gone.
-7. ``DescribeSecret`` and ``ListSecrets`` leave out the versions that have no label.
+7. A secret that has no value is not told as one that is not there.
+8. ``DescribeSecret`` and ``ListSecrets`` leave out the versions that have no label.
 
 Time passes by itself, and by `advance`. Sources: botocore's service model (1 to 5: GetSecretValue,
 BatchGetSecretValue, PutSecretValue, ListSecretVersionIds, ListSecrets), DeleteSecret for 6, DescribeSecret
-for 7.
+for 8; what users report word for word for 7.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Secrets:
         self._shown: dict[str, list[tuple[float, Answer | None]]] = {}
         self._made: dict[tuple[str, str], float] = {}
         self._ends: dict[str, float] = {}
+        self._entries: dict[str, str] = {}
         self._serial = itertools.count(1)
 
     @property
@@ -88,6 +90,16 @@ class Secrets:
         secret = self._backend.secrets[name]
         secret.tags = [*(secret.tags or []), {"Key": _OWNER, "Value": service}]
         self._note(name)
+
+    def withdraw(self, name: str) -> None:
+        """Leaves no version of the secret in force, as a first rotation that was not finished does."""
+        for version in self._backend.secrets[name].versions.values():
+            version["version_stages"] = ["AWSPENDING"]
+        self._note(name)
+
+    def fail_entry_next(self, name: str, code: str) -> None:
+        """The next batch of values tells an error for this secret, and the values of the others."""
+        self._entries[name] = code
 
     def carry_out(
         self, operation: str, request: Mapping[str, Any], moto: Moto, size: int | None, token: str | None
@@ -159,8 +171,12 @@ class Secrets:
     # Reading
 
     def _value(self, request: Mapping[str, Any], moto: Moto) -> Answer | Fault:
-        staged = "VersionId" in request or "VersionStage" in request
-        return moto("GetSecretValue", request if staged else {**request, "VersionStage": "AWSCURRENT"})
+        stage = request.get("VersionStage", "AWSCURRENT")
+        asked = {} if "VersionId" in request else {"VersionStage": stage}
+        answer = moto("GetSecretValue", {**request, **asked})
+        if isinstance(answer, Fault) and answer.message == MISSING and self._known(self._name(request)):
+            return Fault(answer.code, f"{MISSING[:-1]} value for staging label: {stage}")
+        return answer
 
     def _values(self, request: Mapping[str, Any], moto: Moto) -> Answer | Fault:
         ids, token = list(request.get("SecretIdList") or ()), None
@@ -178,6 +194,8 @@ class Secrets:
         return {**told, "NextToken": token} if token else told
 
     def _one_value(self, id: str, moto: Moto) -> Answer | Fault:
+        if id in self._entries:
+            return Fault(self._entries.pop(id), "on demand")
         if ("GetSecretValue", id) in self._denied:
             return Fault("AccessDeniedException", f"not authorized to perform GetSecretValue on {id}")
         fault = refusal("GetSecretValue", {"SecretId": id}, self._known(id))
