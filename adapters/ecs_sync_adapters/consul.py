@@ -64,6 +64,8 @@ class ConsulAdapter:
         self.features = features(options)
         params = [("dc", options.datacenter)] if options.datacenter else []
         params += [("consistent", "1")] if options.consistency == "consistent" else []
+        params += [("ns", options.namespace)] if options.namespace else []
+        params += [("partition", options.partition)] if options.partition else []
         self._transport = Transport(
             Wire(
                 options.url,
@@ -74,6 +76,10 @@ class ConsulAdapter:
             )
         )
         self._client = Client(self._transport)
+        # A transaction takes them from each of its operations, and from nowhere else.
+        tenancy = {"Namespace": options.namespace, "Partition": options.partition}
+        self._tenancy = {name: text for name, text in tenancy.items() if text}
+        self._has_tenants = not self._tenancy
         self._anonymous = options.token is None
         self._where = f"Consul at {options.url}"
 
@@ -84,9 +90,11 @@ class ConsulAdapter:
         of the token, nothing moved. The index alone is no proof: it is that of the youngest key or
         tombstone, and about 15 minutes after a delete the tombstone is gone and the index is back.
         """
-        if since is not None and self._unmoved(place, since):
-            return Listing(unchanged=True)
-        return Listing(self._pages(place))
+        if since is None:
+            return Listing(self._pages(place))
+        if self._unmoved(place, since):
+            return Listing(unchanged=True, calls=1)
+        return Listing(self._pages(place), calls=1)
 
     def _unmoved(self, place: ConsulPlace, since: Token) -> bool:
         names = _Names()
@@ -100,7 +108,7 @@ class ConsulAdapter:
             raise reading(error, f"{self._where}: listing the names below {str(place)!r}") from None
 
     def _pages(self, place: ConsulPlace) -> Iterator[Page]:
-        names = _Names()
+        names, calls = _Names(), 1
         what = f"{self._where}: listing {str(place)!r}"
         try:
             with self._open(place, ("recurse", "")) as response:
@@ -108,13 +116,14 @@ class ConsulAdapter:
                     pairs = (names.checked(pair, place) for pair in elements(response.iter_content(CHUNK)))
                     items = (_item(pair) for pair in pairs if not _is_marker(pair))
                     while page := tuple(itertools.islice(items, _PAGE)):
-                        yield Page(page)
+                        yield Page(page, calls=calls)
+                        calls = 0
                 token, hidden = names.token(response), self._hidden(response)
         except FAILURES as error:
             raise reading(error, what) from None
         if hidden:
             raise Denied(f"{what}: {hidden}")
-        yield Page(proof=Proof(token))
+        yield Page(proof=Proof(token), calls=calls)
 
     def _hidden(self, response: requests.Response) -> str:
         """Why keys may be missing from a listing: Consul leaves out what may not be read, with status 200.
@@ -128,7 +137,28 @@ class ConsulAdapter:
         return ""
 
     def _open(self, place: ConsulPlace, *params: tuple[str, str]) -> requests.Response:
-        return self._transport.open("GET", f"/v1/kv/{place.root}", params)
+        response = self._transport.open("GET", f"/v1/kv/{place.root}", params)
+        self._has_tenants = True
+        return response
+
+    def _find_tenants(self, id: ItemId, what: str) -> int:
+        """The calls it took to know that a transaction means the configured namespace and partition.
+
+        The community edition refuses both in an address, and overlooks them in a transaction, which
+        would then mean its only namespace. So something was read before, or is now. Raises `AdapterError`.
+        """
+        if self._has_tenants:
+            return 0
+        try:
+            with self._transport.open("GET", f"/v1/kv/{id}") as response:
+                response.content  # noqa: B018  read to the end, the connection serves again
+        except FAILURES as error:
+            raise reading(error, what) from None
+        self._has_tenants = True
+        return 1
+
+    def _op(self, **fields: Any) -> dict[str, Any]:
+        return {"KV": {**fields, **self._tenancy}}
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """One read-only transaction for each ``features.reads`` ids."""
@@ -138,13 +168,15 @@ class ConsulAdapter:
         size = self.features.reads
         for start in range(0, len(ids), size):
             asked = ids[start : start + size]
-            ops = [{"KV": {"Verb": "get-or-empty", "Key": id}} for id in asked]
+            ops = [self._op(Verb="get-or-empty", Key=id) for id in asked]
+            what = f"{self._where}: reading {_some(asked)}"
+            calls = 1 + self._find_tenants(asked[0], what)
             try:
                 found = {pair["Key"]: pair for pair in _results(self._client.txn.put(ops))}
-                yield _point_reads(asked, found)
+                yield _point_reads(asked, found, calls)
             except FAILURES as error:
-                raise reading(error, f"{self._where}: reading {_some(asked)}") from None
-        yield Page(proof=Proof())
+                raise reading(error, what) from None
+        yield Page(proof=Proof(), calls=0)
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One transaction. A single value too large for one goes as a single conditional PUT."""
@@ -155,8 +187,9 @@ class ConsulAdapter:
         faults = {number: fault for number, write in enumerate(writes) if (fault := self._fault(write))}
         if faults:
             return spoiled(writes, faults)
-        ops = [_op(write) for write in writes]
+        ops = [self._op(**_fields(write)) for write in writes]
         what = f"{self._where}: writing {_some([write.id for write in writes])}"
+        self._find_tenants(writes[0].id, what)
         try:
             # The package makes the body of the same operations in the same way.
             if len(json.dumps(ops)) > _BODY_LIMIT:
@@ -270,7 +303,7 @@ def _item(pair: dict[str, Any]) -> Item:
     return Item(pair["Key"], value, attributes=attributes(flags), revision=str(pair["ModifyIndex"]))
 
 
-def _point_reads(asked: Sequence[ItemId], found: dict[str, dict[str, Any]]) -> Page:
+def _point_reads(asked: Sequence[ItemId], found: dict[str, dict[str, Any]], calls: int) -> Page:
     """What a transaction of reads shows: an absent key has no CreateIndex, a forbidden one no result."""
     items, absent = [], []
     for id in asked:
@@ -281,18 +314,23 @@ def _point_reads(asked: Sequence[ItemId], found: dict[str, dict[str, Any]]) -> P
             absent.append(id)
         else:
             items.append(_item(pair))
-    return Page(tuple(items), tuple(absent))
+    return Page(tuple(items), tuple(absent), calls=calls)
 
 
-def _op(write: Write) -> dict[str, Any]:
+def _fields(write: Write) -> dict[str, Any]:
     match write:
         case Put(id, value, expected, _, pairs):
             encoded = base64.b64encode(value).decode("ascii")
             flags = int(dict(pairs).get("flags", 0))
-            op = {"Verb": "cas", "Key": id, "Value": encoded, "Flags": flags, "Index": int(expected or 0)}
+            return {
+                "Verb": "cas",
+                "Key": id,
+                "Value": encoded,
+                "Flags": flags,
+                "Index": int(expected or 0),
+            }
         case Delete(id, expected):
-            op = {"Verb": "delete-cas", "Key": id, "Index": int(expected)}
-    return {"KV": op}
+            return {"Verb": "delete-cas", "Key": id, "Index": int(expected)}
 
 
 def _results(answer: Any) -> list[dict[str, Any]]:

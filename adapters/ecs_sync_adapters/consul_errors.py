@@ -127,6 +127,8 @@ def _of_answer(answer: Answer, what: str) -> AdapterError | None:
         return Unavailable(f"{what}: the cluster has no leader")
     if status == 500 and text.strip() == "No path to datacenter":
         return Rejected(f"{what}: the agent knows no such datacenter; look at the option 'datacenter'")
+    if status == 400 and "Consul Enterprise feature" in text:
+        return Rejected(f"{what}: this agent is of the community edition; leave out namespace and partition")
     if status == 500 and text.startswith("invalid key name"):
         return Rejected(f"{what}: this Consul version refuses the name; 1.21.6 and newer take it again")
     if status == 413:

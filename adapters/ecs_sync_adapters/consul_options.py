@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from ecs_sync.adapter import Features, Guard, Limits, Rule, option
+from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, Rule, option
 
 VALUE_LIMIT = 512 * 1024
 """Bytes of the largest value: ``kv_max_value_size``, unless the operator changed it."""
@@ -23,6 +23,12 @@ class ConsulOptions:
 
     url: str = option("the agent, such as http://127.0.0.1:8500", default="http://127.0.0.1:8500", where=True)
     datacenter: str | None = option("another datacenter than the agent's own", default=None, where=True)
+    namespace: str | None = option(
+        "the namespace, of Consul Enterprise; else the token's own", default=None, where=True
+    )
+    partition: str | None = option(
+        "the admin partition, of Consul Enterprise; else the agent's own", default=None, where=True
+    )
     consistency: Literal["consistent", "default"] = option(
         "'consistent' has every read confirmed by the leader's peers; 'default' spares that round trip,"
         " and may for a moment read from a leader that was voted out",
@@ -51,8 +57,13 @@ class ConsulOptions:
             raise ValueError("timeout: must be a number of seconds above 0")
         if not 1 <= self.operations <= 128:
             raise ValueError("operations: Consul takes 64 in one transaction, 128 from version 1.14")
+        for name in ("namespace", "partition"):
+            text = getattr(self, name)
+            if text is not None and not _TENANCY.fullmatch(text):
+                raise ValueError(f"{name}: 1 to 64 letters, digits and dashes, with no dash at either end")
 
 
+_TENANCY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?")
 _DOTS = Rule(r"(^|/)\.{1,2}(/|$)", "it has a '.' or '..' segment: clients and servers rewrite such paths")
 _EMPTY = Rule(r"//", "it has an empty segment: Consul collapses '//' in paths")
 _LEADING = Rule(r"^/", "it begins with '/': Consul's keys do not")
@@ -121,5 +132,7 @@ def features(options: ConsulOptions) -> Features:
         ordered_revisions=True,
         unchanged=True,
         watch=True,
+        # One transaction each: create, update, delete and read alike.
+        prices=Prices(get=Price(1), create=Price(1), update=Price(1), delete=Price(1)),
         managed_attributes=frozenset({"flags"}),
     )

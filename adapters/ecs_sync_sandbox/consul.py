@@ -2,7 +2,8 @@
 
 Sources: K = hashicorp/consul ``agent/kvs_endpoint.go`` and ``agent/consul/kvs_endpoint.go``; T =
 ``agent/txn_endpoint.go`` and ``agent/consul/txn_endpoint.go``; S = ``agent/consul/state/{kvs,txn}.go``;
-H = ``agent/http.go``; D = the HTTP API documentation; numbers are issues of hashicorp/consul.
+H = ``agent/http.go``; E = ``agent/http_oss.go``; D = the HTTP API documentation; numbers are issues of
+hashicorp/consul. The enterprise edition is not public: C33 is a guess.
 Each rule has a test of its number in ``tests/sandbox/test_consul_server.py``.
 
 ====  =====================================================================================  ======
@@ -35,6 +36,11 @@ C26   in a transaction a forbidden write is an error of its operation, a forbidd
       is left out of the results
 C27   the token is read from the query, X-Consul-Token or a bearer token                      H
 C28   another datacenter than the agent's is 500 "No path to datacenter"                      D
+C29   community: ``ns``, ``partition`` and their headers on ``/v1/kv`` are 400                 E
+C30   community: a transaction overlooks Namespace and Partition of its operations            T E
+C31   enterprise: each partition and namespace has a store of its own; ``default`` is one     D
+C32   enterprise: a transaction takes them from its operations, and not from the query        T
+C33   enterprise: a namespace nobody made is empty to reads, and an error to writes           (none)
 ====  =====================================================================================  ======
 """
 
@@ -61,6 +67,11 @@ _PIECE = 64 * 1024
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 KeyPolicy = Literal["any", "1.21.5"]
+Edition = Literal["community", "enterprise"]
+_ENTERPRISE_ONLY = {
+    "ns": ("X-Consul-Namespace", "Namespaces"),
+    "partition": ("X-Consul-Partition", "Partitions"),
+}
 Rules = Sequence[tuple[str, Literal["read", "write", "deny"]]]
 """Of a token: key prefixes and what they grant. The longest prefix decides; no prefix, no access."""
 
@@ -82,6 +93,24 @@ class Agent:
     operations: int = 64
     key_policy: KeyPolicy = "any"
     datacenter: str = "dc1"
+    edition: Edition = "community"
+    tenants: dict[tuple[str, str], KeyValues] = field(default_factory=dict)
+    """The stores of partitions and namespaces, but for the default one's."""
+
+    def store(self, partition: str, namespace: str) -> KeyValues | None:
+        """The store of a partition's namespace; None where nobody made it."""
+        where = (partition or "default", namespace or "default")
+        return self.kv if where == ("default", "default") else self.tenants.get(where)
+
+    def _store(self, request: Request) -> KeyValues | None:
+        """The store that a request's address means. Raises 400 where the edition has only one."""
+        for name, (header, feature) in _ENTERPRISE_ONLY.items():
+            told = f"{feature} are a Consul Enterprise feature"
+            if self.edition == "community" and request.headers.get(header.lower()):
+                raise Answer(400, f'Invalid header: "{header}" - {told}')
+            if self.edition == "community" and request.query.get(name):
+                raise Answer(400, f'Invalid query parameter: "{name}" - {told}')
+        return self.store(request.query.get("partition", ""), request.query.get("ns", ""))
 
     def respond(self, request: Request) -> Reply:
         try:
@@ -101,17 +130,21 @@ class Agent:
             raise Answer(500, f'invalid key name, keys should respect the "{_STRICT}" format.')
         if not key and not (request.method != "PUT" and {"keys", "recurse"} & request.query.keys()):
             raise Answer(400, "Missing key name")
+        kv = self._store(request)
+        if kv is None and request.method != "GET":
+            raise Answer(500, "namespace does not exist")
+        kv = KeyValues() if kv is None else kv
         match request.method:
             case "GET":
-                return self._get(request, key)
+                return self._get(request, key, kv)
             case "PUT":
-                return self._put(request, key)
+                return self._put(request, key, kv)
             case "DELETE":
-                return self._delete(request, key)
+                return self._delete(request, key, kv)
             case method:
                 raise Answer(405, f"method {method} not allowed")
 
-    def _get(self, request: Request, key: str) -> Reply:
+    def _get(self, request: Request, key: str, kv: KeyValues) -> Reply:
         query = request.query
         recursive = "recurse" in query or "keys" in query
         may = self._permissions(request)
@@ -119,10 +152,10 @@ class Agent:
             raise Answer(403, "Permission denied")
 
         def show() -> tuple[int, list[Pair]]:
-            return self.kv.tree(key) if recursive else self.kv.read(key)
+            return kv.tree(key) if recursive else kv.read(key)
 
         beyond = _number(query.get("index", "0"))
-        index, pairs = self.kv.wait(show, beyond, _duration(query.get("wait", "5m"))) if beyond else show()
+        index, pairs = kv.wait(show, beyond, _duration(query.get("wait", "5m"))) if beyond else show()
         seen = [pair for pair in pairs if may(pair.key, "read")]
         meta = (*_meta(index), ("X-Consul-Default-ACL-Policy", "allow" if self.acl is None else "deny"))
         if len(seen) < len(pairs) and _token(request):
@@ -138,7 +171,7 @@ class Agent:
             return Reply(200, seen[0].value or b"", (*meta, ("Content-Type", "text/plain")))
         return Reply(200, _array(seen), (*meta, _JSON))
 
-    def _put(self, request: Request, key: str) -> Reply:
+    def _put(self, request: Request, key: str, kv: KeyValues) -> Reply:
         query = request.query
         if len(request.body) > VALUE_LIMIT:
             raise Answer(
@@ -148,24 +181,24 @@ class Agent:
             raise Answer(403, "Permission denied")
         flags = _number(query.get("flags", "0"))
         if "cas" in query:
-            return _truth(self.kv.cas(key, request.body, flags, _number(query["cas"])))
-        self.kv.put(key, request.body, flags)
+            return _truth(kv.cas(key, request.body, flags, _number(query["cas"])))
+        kv.put(key, request.body, flags)
         return _truth(True)
 
-    def _delete(self, request: Request, key: str) -> Reply:
+    def _delete(self, request: Request, key: str, kv: KeyValues) -> Reply:
         query = request.query
         if "cas" in query and "recurse" in query:
             raise Answer(400, "Conflicting flags: cas, recurse")
         may = self._permissions(request)
-        affected = self.kv.keys(key) if "recurse" in query else []
+        affected = kv.keys(key) if "recurse" in query else []
         if not all(may(name, "write") for name in [key, *affected]):
             raise Answer(403, "Permission denied")
         if "recurse" in query:
-            self.kv.delete_tree(key)
+            kv.delete_tree(key)
         elif "cas" in query:
-            return _truth(self.kv.delete_cas(key, _number(query["cas"])))
+            return _truth(kv.delete_cas(key, _number(query["cas"])))
         else:
-            self.kv.delete(key)
+            kv.delete(key)
         return _truth(True)
 
     def _txn(self, request: Request) -> Reply:
@@ -183,12 +216,24 @@ class Agent:
             if not may(op.key, "read" if op.verb == "check-index" else "write") and op.verb not in _READS
         ]
         results: list[dict[str, Any]] = []
+        kv, reads = self._store_of(ops), all(op.verb in _READS for op in ops)
+        if kv is None and not reads:
+            errors = [(number, "namespace does not exist") for number in range(len(ops))]
         if not errors:
-            results, errors = self.kv.transact(ops)
+            results, errors = (kv or KeyValues()).transact(ops)
         seen = [{"KV": result} for result in results if may(result["Key"], "read")]
         faults = [{"OpIndex": number, "What": what} for number, what in errors]
         body = json.dumps({"Results": seen or None, "Errors": faults or None}).encode()
         return Reply(409 if errors else 200, body, (_JSON,))
+
+    def _store_of(self, ops: Sequence[Op]) -> KeyValues | None:
+        """The store that a transaction's operations mean: one for all of them, as far as is known here."""
+        if self.edition == "community" or not ops:
+            return self.kv
+        places = {(op.partition, op.namespace) for op in ops}
+        if len(places) > 1:
+            raise Answer(400, "the stand-in has no transactions over several namespaces")
+        return self.store(*places.pop())
 
     def _permissions(self, request: Request) -> Callable[[str, Literal["read", "write"]], bool]:
         """What the request's token may do. Raises 403 for a token that nobody knows."""
@@ -220,17 +265,24 @@ class ConsulServer:
         operations: int = 64,
         key_policy: KeyPolicy = "any",
         datacenter: str = "dc1",
+        edition: Edition = "community",
         port: int = 0,
     ) -> None:
         self.kv = KeyValues()
-        agent = Agent(self.kv, acl, operations, key_policy, datacenter)
-        self.faults = HttpServer(agent.respond, port=port)
+        self._agent = Agent(self.kv, acl, operations, key_policy, datacenter, edition)
+        self.faults = HttpServer(self._agent.respond, port=port)
         self.fail_next = self.faults.fail_next
         self.url = self.faults.url
 
     @property
     def requests(self) -> list[Request]:
         return self.faults.requests
+
+    def made(self, partition: str = "default", namespace: str = "default") -> KeyValues:
+        """The store of a partition's namespace of the enterprise edition; made where it is not there."""
+        if (kv := self._agent.store(partition, namespace)) is None:
+            kv = self._agent.tenants[partition, namespace] = KeyValues()
+        return kv
 
     def lose_leader(self, times: int = 1) -> None:
         """The next requests find the cluster without a leader."""
@@ -248,7 +300,8 @@ class ConsulServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kv.close()
+        for kv in (self.kv, *self._agent.tenants.values()):
+            kv.close()
         self.faults.close()
 
 
@@ -325,7 +378,10 @@ def _operation(op: dict[str, Any]) -> Op:
         raise Answer(400, "Failed to parse body: failed to decode value") from None
     if decoded is not None and len(decoded) > VALUE_LIMIT:
         raise Answer(413, f'Value for key "{op["Key"]}" is too large ({len(decoded)} > {VALUE_LIMIT} bytes)')
-    return Op(op["Verb"], op["Key"], decoded, int(op.get("Flags", 0)), int(op.get("Index", 0)))
+    numbers = int(op.get("Flags", 0)), int(op.get("Index", 0))
+    return Op(
+        op["Verb"], op["Key"], decoded, *numbers, str(op.get("Namespace", "")), str(op.get("Partition", ""))
+    )
 
 
 def main() -> None:

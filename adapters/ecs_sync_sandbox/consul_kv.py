@@ -45,6 +45,8 @@ class Op:
     value: bytes | None = field(default=None, repr=False)
     flags: int = 0
     index: int = 0
+    namespace: str = ""
+    partition: str = ""
 
 
 class Refused(Exception):

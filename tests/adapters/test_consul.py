@@ -310,6 +310,106 @@ def test_another_datacenter_goes_with_every_call(server: ConsulServer) -> None:
         read(one(server, datacenter="elsewhere").list(PLACE, None))
 
 
+# ---- namespaces and partitions of the enterprise edition ----------------------------------------------
+
+
+@pytest.fixture
+def enterprise() -> Iterator[ConsulServer]:
+    with ConsulServer(edition="enterprise") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "tenancy",
+    [{"namespace": "team"}, {"partition": "eu"}, {"namespace": "team", "partition": "eu"}],
+    ids=["namespace", "partition", "both"],
+)
+def test_a_namespace_or_partition_goes_with_every_call(
+    enterprise: ConsulServer, tenancy: dict[str, str]
+) -> None:
+    own = enterprise.made(tenancy.get("partition", "default"), tenancy.get("namespace", "default"))
+    adapter = one(enterprise, **tenancy)
+    revisions = create(adapter, a=b"1", b=b"2")
+    large = b"x" * 450_000
+    [outcome] = adapter.write([Put("acme/prod/large", large, None)])
+    assert outcome.verdict is Verdict.APPLIED
+    assert own.keys() == ["acme/prod/a", "acme/prod/b", "acme/prod/large"]
+    assert [item.value for item in read(adapter.list(PLACE, None))[0]] == [b"1", b"2", large]
+    assert [item.value for item in read(adapter.get(["acme/prod/a"]))[0]] == [b"1"]
+    assert adapter.list(PLACE, token_of(adapter)).unchanged
+    assert not adapter.watch(PLACE, token_of(adapter), 0.01)
+    adapter.write([Delete("acme/prod/a", revisions["acme/prod/a"])])
+    assert "acme/prod/a" not in own.keys()  # noqa: SIM118  not a mapping
+    assert enterprise.kv.keys() == []
+    names = {"namespace": "ns", "partition": "partition"}
+    for request in enterprise.requests:
+        assert {name: request.query.get(names[name]) for name in tenancy} == tenancy
+
+
+def test_namespaces_do_not_see_each_other(enterprise: ConsulServer) -> None:
+    enterprise.made(namespace="team")
+    default, team = one(enterprise), one(enterprise, namespace="team")
+    create(default, a=b"default")
+    create(team, a=b"team")
+    assert [item.value for item in read(default.list(PLACE, None))[0]] == [b"default"]
+    assert [item.value for item in read(team.list(PLACE, None))[0]] == [b"team"]
+
+
+@pytest.mark.parametrize("tenancy", [{"namespace": "team"}, {"partition": "eu"}])
+def test_the_community_edition_never_takes_what_was_meant_for_a_namespace(
+    server: ConsulServer, tenancy: dict[str, str]
+) -> None:
+    # It overlooks the namespace of a transaction, and would write into its only one.
+    attempts: list[Any] = [
+        lambda adapter: adapter.write([Put("acme/prod/a", b"1", None)]),
+        lambda adapter: read(adapter.get(["acme/prod/a"])),
+        lambda adapter: read(adapter.list(PLACE, None)),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Rejected, match="community edition"):
+            attempt(one(server, **tenancy))
+    assert server.kv.keys() == []
+
+
+def test_a_write_that_was_not_sent_for_want_of_a_namespace_is_no_unknown_outcome(
+    enterprise: ConsulServer,
+) -> None:
+    enterprise.made(namespace="team")
+    adapter = one(enterprise, namespace="team")
+    enterprise.fail_next(500, body="internal error")
+    with pytest.raises(Unavailable):
+        adapter.write([Put("acme/prod/a", b"1", None)])
+    [outcome] = adapter.write([Put("acme/prod/a", b"1", None)])
+    assert outcome.verdict is Verdict.APPLIED
+
+
+@pytest.mark.parametrize("text", ["", "-team", "a b", "a/b", "x" * 65, "team-"])
+@pytest.mark.parametrize("option", ["namespace", "partition"])
+def test_a_name_that_no_namespace_has_is_refused(option: str, text: str) -> None:
+    with pytest.raises(ValueError, match=option):
+        ConsulOptions(**{option: text})
+
+
+# ---- what a page cost -----------------------------------------------------------------------------------
+
+
+def test_every_call_is_told_with_its_page(server: ConsulServer, adapter: ConsulAdapter) -> None:
+    def told(ask: Any) -> tuple[int, int]:
+        before = len(server.requests)
+        listing = ask()
+        return listing.calls + sum(page.calls for page in listing.pages), len(server.requests) - before
+
+    for number in range(1001):
+        server.kv.put(f"acme/prod/{number:04}", b"1")
+    token = token_of(adapter)
+    assert told(lambda: adapter.list(PLACE, None)) == (1, 1)
+    assert told(lambda: adapter.list(PLACE, token)) == (1, 1)
+    assert told(lambda: adapter.list(ConsulPlace("nobody/"), None)) == (1, 1)
+    assert told(lambda: adapter.get([f"acme/prod/{number:04}" for number in range(65)])) == (2, 2)
+    server.kv.put("acme/prod/new", b"1")
+    assert told(lambda: adapter.list(PLACE, token)) == (2, 2)
+
+
 # ---- unchanged, and watching --------------------------------------------------------------------------
 
 

@@ -406,6 +406,74 @@ def test_c28_another_datacenter_has_no_path(agent: Caller) -> None:
     assert (response.status_code, response.text.strip()) == (500, "No path to datacenter")
 
 
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("ns=team", {}),
+        ("partition=eu", {}),
+        ("", {"X-Consul-Namespace": "team"}),
+        ("", {"X-Consul-Partition": "eu"}),
+    ],
+)
+def test_c29_the_community_edition_refuses_namespaces_and_partitions(
+    query: str, headers: dict[str, str]
+) -> None:
+    with ConsulServer() as server:
+        for method in ("GET", "PUT", "DELETE"):
+            answer = requests.request(method, f"{server.url}/v1/kv/a?{query}", headers=headers, timeout=30)
+            assert answer.status_code == 400
+            assert "are a Consul Enterprise feature" in answer.text
+        assert server.kv.keys() == []
+
+
+def test_c30_a_transaction_of_the_community_edition_overlooks_them() -> None:
+    op = {"Verb": "set", "Key": "a", "Value": "MQ==", "Namespace": "team", "Partition": "eu"}
+    with ConsulServer() as server:
+        assert Caller(server.url).txn(op).status_code == 200
+        assert server.kv.keys() == ["a"]
+
+
+def test_c31_each_namespace_of_each_partition_has_a_store_of_its_own() -> None:
+    with ConsulServer(edition="enterprise") as server:
+        for partition, namespace in (("default", "team"), ("eu", "default"), ("eu", "team")):
+            server.made(partition, namespace)
+        caller = Caller(server.url)
+        caller.put("a", b"0")
+        caller.put("a", b"1", "ns=team")
+        caller.put("a", b"2", "partition=eu")
+        caller.put("a", b"3", "partition=eu&ns=team")
+        stores = [
+            server.kv,
+            server.made(namespace="team"),
+            server.made("eu"),
+            server.made("eu", "team"),
+        ]
+        assert [store.get("a").value for store in stores] == [b"0", b"1", b"2", b"3"]  # type: ignore[union-attr]
+        assert caller.kv("GET", "a", "raw&ns=default&partition=default").content == b"0"
+
+
+def test_c32_a_transaction_takes_its_namespace_from_its_operations_only() -> None:
+    with ConsulServer(edition="enterprise") as server:
+        team = server.made(namespace="team")
+        op = {"Verb": "set", "Key": "a", "Value": "MQ=="}
+        answers = [
+            requests.put(f"{server.url}/v1/txn?ns=team", json=[{"KV": each}], timeout=30)
+            for each in (op, {**op, "Key": "b", "Namespace": "team"})
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert (server.kv.keys(), team.keys()) == (["a"], ["b"])
+
+
+def test_c33_a_namespace_that_nobody_made_is_empty_and_takes_no_writes() -> None:
+    with ConsulServer(edition="enterprise") as server:
+        caller = Caller(server.url)
+        assert caller.kv("GET", "", "recurse&ns=nobody").status_code == 404
+        assert caller.kv("PUT", "a", "ns=nobody", b"1").status_code == 500
+        op = {"Verb": "set", "Key": "a", "Value": "MQ==", "Namespace": "nobody"}
+        assert caller.txn(op).status_code == 409
+        assert caller.txn({**op, "Verb": "get-or-empty"}).status_code == 200
+
+
 def test_a_large_tree_is_sent_in_pieces() -> None:
     with ConsulServer() as server:
         for number in range(2000):
