@@ -7,13 +7,13 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import Features, Guard, Item, Listing, Outcome, Page, Proof, Put, Verdict
+from ecs_sync.adapter import Features, Guard, Item, Listing, Outcome, Page, Proof, Put, Verdict, patiently
 from ecs_sync.errors import (
     AdapterError,
     Denied,
@@ -562,3 +562,56 @@ def test_no_more_calls_are_in_flight_than_allowed() -> None:
 def test_a_pace_that_would_stand_still_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Pace(**wrong)
+
+
+# Requests of many calls, and listings of many requests
+
+
+class Interrupted:
+    """A provider whose second page is throttled twice, and which goes on where it stood."""
+
+    def __init__(self, failures: int, calls: int = 1) -> None:
+        self.failures, self.calls = failures, calls
+        self.features = Features(Guard.A)
+        self.asked = 0
+
+    def list(self, place: object, since: str | None) -> Listing:
+        return Listing(self._pages())
+
+    def _pages(self) -> Iterator[Page]:
+        yield Page((Item("a", b"1"),), calls=self.calls)
+        yield (yield from patiently(self._second))
+
+    def _second(self) -> Page:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise Throttled("slow down", 2.0)
+        return Page((Item("b", b"2"),), proof=Proof())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_listing_that_is_throttled_on_its_way_goes_on_where_it_stood() -> None:
+    clock = Clock()
+    paced = Paced(cast("Any", Interrupted(2)), clock=clock, sleep=clock.sleep, chance=lambda: 0.0)
+    pages = list(paced.list(None, None).pages)
+    assert [item.id for page in pages for item in page.items] == ["a", "b"]
+    assert pages[-1].proof is not None and clock.now >= 4.0
+
+
+def test_a_listing_that_stays_throttled_ends_incomplete_in_bounded_time() -> None:
+    clock = Clock()
+    pace = Pace(attempts=3)
+    paced = Paced(cast("Any", Interrupted(99)), pace, clock=clock, sleep=clock.sleep, chance=lambda: 0.0)
+    with pytest.raises(Throttled):
+        list(paced.list(None, None).pages)
+    assert clock.now < 60
+
+
+def test_a_page_of_many_calls_takes_as_many_turns() -> None:
+    clock = Clock()
+    pace = Pace(rate=10.0)
+    paced = Paced(cast("Any", Interrupted(0, calls=51)), pace, clock=clock, sleep=clock.sleep)
+    list(paced.list(None, None).pages)
+    assert clock.now >= 5.0

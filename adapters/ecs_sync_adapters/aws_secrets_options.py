@@ -46,6 +46,9 @@ class SecretsOptions:
         "Another address of Secrets Manager, such as that of a VPC endpoint", default=None, where=True
     )
     sts_endpoint: str | None = option("Another address of STS", default=None)
+    kms_endpoint: str | None = option(
+        "Another address of KMS, for the key of the store where KMS wraps it", default=None
+    )
     account: str | None = option(
         "The account's 12 digits. Where given, secrets of any other account are not read, changed or deleted, "
         "and other providers can point at the secrets by their ARN",
@@ -132,7 +135,7 @@ def problems_of(options: SecretsOptions) -> list[str]:
     problems = []
     if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", options.region):
         problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
-    for name in ("endpoint", "sts_endpoint"):
+    for name in ("endpoint", "sts_endpoint", "kms_endpoint"):
         url = getattr(options, name)
         if url is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", url):
             problems.append(
@@ -182,7 +185,8 @@ def features_of(options: SecretsOptions) -> Features:
         ids=Limits(min_bytes=1, max_bytes=256, pattern=NAME, pattern_reason=NAME_REASON),
         values=Limits(min_bytes=1, max_bytes=VALUE_BYTES),
         holds_secrets=True,
-        keeps_versions=True,
+        keeps_overwritten=True,
+        keeps_deleted=True,
         reads=IDS_A_CALL,
         values_in_listing=False,
         current_listing=False,

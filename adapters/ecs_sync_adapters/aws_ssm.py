@@ -34,6 +34,7 @@ from ecs_sync.adapter import (
 )
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
+from ecs_sync_adapters.aws_kms import Kms
 from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, Sight, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.aws_ssm_refer import Secrets
@@ -75,6 +76,9 @@ class SsmOptions:
         "Another address of SSM, such as that of a VPC endpoint", default=None, where=True
     )
     sts_endpoint: str | None = option("Another address of STS", default=None)
+    kms_endpoint: str | None = option(
+        "Another address of KMS, for the key of the store where KMS wraps it", default=None
+    )
     tier: Tier = option(
         "The tier of new parameters. An existing one keeps its own, unless a value over 4 KiB needs more",
         default="Standard",
@@ -166,6 +170,7 @@ class SsmAdapter:
         self._options = options
         self._secrets = Secrets(_partition(options.region), options.region, options.account)
         self._features = _features(options)
+        self._kms = Kms(self._credential, replace(self._endpoint, url=options.kms_endpoint))
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -214,8 +219,16 @@ class SsmAdapter:
             return [Outcome(write.id, Verdict.REFUSED, reason=_READ_ONLY) for write in writes]
         return carry_out(self._connected(), self._creation, writes) if writes else []
 
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        """By KMS in the same region: the ability `ecs_sync.adapter.Wraps`."""
+        return self._kms.wrap(key, plain)
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        return self._kms.unwrap(key, wrapped)
+
     def close(self) -> None:
         """Closes the connections. The adapter connects again when it is used again."""
+        self._kms.close()
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -244,7 +257,7 @@ def _problems(options: SsmOptions) -> list[str]:
     problems = []
     if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", options.region):
         problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
-    for name in ("endpoint", "sts_endpoint"):
+    for name in ("endpoint", "sts_endpoint", "kms_endpoint"):
         url = getattr(options, name)
         if url is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", url):
             problems.append(f"{name} is not a URL such as https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com")
@@ -284,7 +297,7 @@ def _features(options: SsmOptions) -> Features:
         text_values=True,
         holds_secrets=True,
         # What is overwritten can be had back, what is deleted cannot: a delete takes all versions along.
-        keeps_versions=False,
+        keeps_overwritten=True,
         # Puts are calls of their own, and paced one by one; deletes share a call.
         batch=1,
         delete_batch=NAMES_A_CALL,

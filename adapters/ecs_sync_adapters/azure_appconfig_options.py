@@ -204,8 +204,7 @@ def features(options: AppConfigOptions) -> Features:
         ),
         values=Limits(max_bytes=VALUE_LIMIT),
         text_values=True,
-        # Revisions are there for 7 or 30 days, so what was overwritten is not had back for good.
-        keeps_versions=False,
+        # Revisions are there for 7 or 30 days only, so nothing is promised to be kept.
         reads=READS,
         # The order of pages is that of the emulator; the service promises none.
         ordered_listing=False,

@@ -175,7 +175,7 @@ def features(options: GcpSecretsOptions) -> Features:
         values=Limits(min_bytes=1, max_bytes=VALUE_BYTES),
         holds_secrets=True,
         # What is overwritten can be had back, what is deleted cannot: a delete takes all versions along.
-        keeps_versions=False,
+        keeps_overwritten=True,
         values_in_listing=False,
         # Only what was just added is to be had by its number at once; `latest` and listings lag behind.
         current_listing=False,

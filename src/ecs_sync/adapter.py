@@ -12,11 +12,15 @@ A provider's errors become the classes of `ecs_sync.errors` in one table. From `
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+
+from ecs_sync.errors import Unavailable
+
+T = TypeVar("T")
 
 ItemId = str
 """The absolute name of an item at its connection. Order is that of its UTF-8 bytes."""
@@ -129,13 +133,28 @@ class Page:
 
     ``proof`` stands on the last page and only there; a listing whose pages end without it, or that
     raises on the way, is incomplete, and says nothing of what it did not show. ``calls`` counts the
-    calls to the provider that the page took.
+    calls to the provider that the page took. A page that ``failed`` shows nothing: it could not be had
+    yet, and asking for the next page asks for it again.
     """
 
     items: tuple[Item, ...] = ()
     absent: tuple[ItemId, ...] = ()
     proof: Proof | None = None
     calls: int = 1
+    failed: Unavailable | None = None
+
+
+def patiently(ask: Callable[[], T]) -> Generator[Page, None, T]:
+    """What ``ask`` gives, to be had with ``yield from``; before it a failed page for each time it could not.
+
+    So whoever reads a listing of many calls can wait, and go on where it stood; or give up.
+    """
+    while True:
+        try:
+            return ask()
+        except Unavailable as error:
+            failed = error
+        yield Page(failed=failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +243,10 @@ class Features:
     """Values are text: bytes that are not UTF-8 are refused."""
     holds_secrets: bool = False
     """The place is made for secrets."""
-    keeps_versions: bool = False
-    """What is overwritten or deleted can be had back from the provider."""
+    keeps_overwritten: bool = False
+    """What is overwritten can be had back from the provider."""
+    keeps_deleted: bool = False
+    """What is deleted can be had back from the provider."""
     batch: int = 1
     """The most writes that one `Adapter.write` takes."""
     delete_batch: int | None = None

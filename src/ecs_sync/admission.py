@@ -57,9 +57,11 @@ def keeps_back(change: Change, image: Image, looking: Looking, store: Store) -> 
             "a delete cannot be taken back here; the link says so with 'hard_deletes: on'",
         )
     secret = change.before is not None and change.before.holds_plaintext
-    kept = store.keeps_secrets or remote.features.keeps_versions or _copied(change, looking)
-    if secret and not kept:
-        return Why.UNSAYABLE, "it would overwrite a secret that nothing keeps: configure store.key"
+    features = remote.features
+    deletes = change.target is None
+    there, does = (features.keeps_deleted, "delete") if deletes else (features.keeps_overwritten, "overwrite")
+    if secret and not (store.keeps_secrets or there or _copied(change, looking)):
+        return Why.UNSAYABLE, f"it would {does} a secret that nothing keeps: configure store.key"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ecs_sync.adapter import Delete, Features, Put, Write
+from ecs_sync.adapter import Delete, Features, Price, Put, Write
 
 T = TypeVar("T")
 
@@ -22,6 +22,18 @@ def group_size(features: Features) -> int:
     if features.write_rate is None:
         return _MOST
     return max(1, min(_MOST, int(features.write_rate * _SECONDS)))
+
+
+def price_of(features: Features, batch: Iterable[Write]) -> int:
+    """The calls that a batch takes: one request, of the dearest kind in it, and what each write adds."""
+    prices = [_price_of(features, write) for write in batch]
+    return max((price.request for price in prices), default=0) + sum(price.item for price in prices)
+
+
+def _price_of(features: Features, write: Write) -> Price:
+    if isinstance(write, Delete):
+        return features.prices.delete
+    return features.prices.create if write.expected is None else features.prices.update
 
 
 def batches(

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ecs_sync.adapter import Delete, Features, ItemId, Price, Put, Write
-from ecs_sync.batching import batches, group_size
+from ecs_sync.adapter import Delete, Features, ItemId, Put, Write
+from ecs_sync.batching import batches, group_size, price_of
 from ecs_sync.looking import Side
 from ecs_sync.plan import Change, Plan
 from ecs_sync.push import by_item
@@ -64,7 +64,7 @@ def _cost(plan: Plan, side: Side) -> LinkCost:
         reads += _point_reads(features, len(_to_read_again(side, group)))
         reads += _point_reads(features, sum(isinstance(write, Delete) for write in planned))
         reads += _point_reads(features, len(planned))  # the proof
-        writes += sum(_price(features, batch) for batch in batches(features, planned, lambda write: write))
+        writes += sum(price_of(features, batch) for batch in batches(features, planned, lambda write: write))
     if features.finishes and plan.pushes(side.remote.link):
         writes += features.prices.finish.request
     return LinkCost(side.remote.link, looks, reads, writes, _seconds(features, looks + reads, writes))
@@ -100,18 +100,6 @@ def _point_reads(features: Features, items: int) -> int:
     whole, rest = divmod(items, max(1, features.reads))
     price = features.prices.get
     return whole * price.of(max(1, features.reads)) + (price.of(rest) if rest else 0)
-
-
-def _price(features: Features, batch: Sequence[Write]) -> int:
-    """A batch of several kinds costs one request, of the dearest, and each item its own."""
-    prices = [_price_of(features, write) for write in batch]
-    return max(price.request for price in prices) + sum(price.item for price in prices)
-
-
-def _price_of(features: Features, write: Write) -> Price:
-    if isinstance(write, Delete):
-        return features.prices.delete
-    return features.prices.create if write.expected is None else features.prices.update
 
 
 def _seconds(features: Features, reads: int, writes: int) -> float | None:

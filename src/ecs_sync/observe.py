@@ -60,6 +60,8 @@ def observe(remote: Remote, store: Store, track: Track | None) -> Observation:
             observation.complete = observation.unchanged = True
             return observation
         for page in listing.pages:
+            if page.failed is not None:
+                raise page.failed
             observation.calls += page.calls
             _take(observation, remote, store, track, page.items)
             if page.proof is not None:

@@ -49,6 +49,7 @@ from ecs_sync.adapter import (
     Wraps,
     Write,
 )
+from ecs_sync.batching import price_of
 from ecs_sync.errors import Throttled, Unavailable
 from ecs_sync.throttle import PLACE, Breaker, Bucket, Circuit, Unsent
 
@@ -90,7 +91,9 @@ class Pace:
 
 
 class Paced:
-    """An adapter at a pace. ``sleep`` returns True where it was interrupted: then the call is given up.
+    """An adapter at a pace. What one request costs in calls, its adapter says: a rate is one of calls.
+
+    ``sleep`` returns True where it was interrupted: then the call is given up.
 
     ``clock`` is in seconds and only rises; ``sleep`` by default ends when the connection is closed.
     ``calls`` counts what was sent, by the name of the call, and retries among them as ``retry``.
@@ -134,6 +137,7 @@ class Paced:
         listing, pages, first = self._tried(
             "list", frozenset({f"{PLACE}{place}"}), lambda: _opened(self._adapter.list(place, since))
         )
+        self._charge(listing.calls + (first.calls if first is not None else 0) - 1)
         if listing.unchanged or first is None:
             return dataclasses.replace(listing, pages=())
         return Listing(self._further(first, pages), calls=listing.calls)
@@ -145,9 +149,34 @@ class Paced:
             yield page
             if page.proof is not None:
                 return
-            # A listing that ends denied has shown what it may; the next one shall show it too.
-            with self._turn("page", frozenset()):
-                page = next(pages, None)
+            page = self._next(pages)
+            self._charge(page.calls - 1 if page is not None else 0)
+
+    def _next(self, pages: Iterator[Page]) -> Page | None:
+        """The next page; one that failed is asked for again, for what came before it stands."""
+        attempt = 1
+        while True:
+            page: Page | None = None
+            try:
+                # A listing that ends denied has shown what it may; the next one shall show it too.
+                with self._turn("page", frozenset()):
+                    page = next(pages, None)
+                    if page is not None and page.failed is not None:
+                        raise page.failed
+                    return page
+            except Unavailable as error:
+                # A generator that raised by itself is at its end; one that said so goes on.
+                if page is None or attempt >= self._pace.attempts or not self._may_retry(error):
+                    raise
+                wait = self._wait(attempt, error)
+            self._rest(wait)
+            attempt += 1
+
+    def _charge(self, calls: int) -> None:
+        """Counts calls that were made beside the one that had its turn."""
+        if calls > 0:
+            with self._gate:
+                self._all.take(self._clock(), calls)
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """As the adapter's, in calls of at most ``features.reads`` ids, each tried again by itself."""
@@ -163,7 +192,9 @@ class Paced:
         size, proven = max(1, self.features.reads), True
         for start in range(0, len(ids), size):
             asked = ids[start : start + size]
-            pages = self._tried(call, _folders(call, asked), partial(_at_once, ask, asked))
+            price = self.features.prices.peek if call == "peek" else self.features.prices.get
+            send = partial(_at_once, ask, asked)
+            pages = self._tried(call, _folders(call, asked), send, price.of(len(asked)))
             proven = proven and any(page.proof is not None for page in pages)
             for page in pages:
                 self._reads(page.items)
@@ -194,7 +225,8 @@ class Paced:
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """As the adapter's; sent again only where nothing was applied."""
         folders = _folders("write", [write.id for write in writes])
-        return self._tried("write", folders, lambda: self._adapter.write(writes))
+        calls = price_of(self.features, writes)
+        return self._tried("write", folders, lambda: self._adapter.write(writes), calls)
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:
         """As the adapter's, where ``features.history``."""
@@ -226,7 +258,8 @@ class Paced:
         """As the adapter's, where ``features.finishes``: saying it twice is saying it once."""
         adapter = cast("Finishes", self._adapter)
         subjects = frozenset({f"{PLACE}{place}"})
-        self._tried("write", subjects, lambda: adapter.finished(place, mark))
+        calls = self.features.prices.finish.request
+        self._tried("write", subjects, lambda: adapter.finished(place, mark), calls)
 
     def renew(self) -> None:
         """What was denied may be asked again at once, as after a change of the credential's policy."""
@@ -240,11 +273,13 @@ class Paced:
             self._gate.notify_all()
         self._adapter.close()
 
-    def _tried(self, call: _Call, subjects: frozenset[str], send: Callable[[], _Result]) -> _Result:
+    def _tried(
+        self, call: _Call, subjects: frozenset[str], send: Callable[[], _Result], calls: int = 1
+    ) -> _Result:
         attempt = 1
         while True:
             try:
-                with self._turn(call, subjects):
+                with self._turn(call, subjects, calls):
                     return send()
             except Unavailable as error:
                 if attempt >= self._pace.attempts or not self._may_retry(error):
@@ -273,9 +308,9 @@ class Paced:
             raise Unavailable("stopped while it waited for its turn; nothing was sent")
 
     @contextmanager
-    def _turn(self, call: _Call, subjects: frozenset[str]) -> Iterator[None]:
-        """One call, when its turn has come. What comes of it sets the rate and the circuit."""
-        sent = self._enter(call, subjects)
+    def _turn(self, call: _Call, subjects: frozenset[str], calls: int = 1) -> Iterator[None]:
+        """One request, when its turn has come. What comes of it sets the rate and the circuit."""
+        sent = self._enter(call, subjects, calls)
         error: BaseException | None = None
         try:
             yield
@@ -285,7 +320,7 @@ class Paced:
         finally:
             self._leave(call, subjects, sent, error)
 
-    def _enter(self, call: _Call, subjects: frozenset[str]) -> float:
+    def _enter(self, call: _Call, subjects: frozenset[str], calls: int) -> float:
         buckets = {
             id(b): b for b in ([self._all, self._writing] if call == "write" else [self._all])
         }.values()
@@ -298,7 +333,7 @@ class Paced:
                 wait = max(bucket.next for bucket in buckets) - now
                 if wait <= _SOON and (call == "watch" or self._flying < self._pace.concurrency):
                     for bucket in buckets:
-                        bucket.take(now)
+                        bucket.take(now, calls)
                     self._breaker.begin()
                     self._flying += call != "watch"
                     self._credit = min(self._pace.reserve, self._credit + _RETRY_SHARE)
@@ -329,7 +364,10 @@ def _at_once(ask: Callable[[Sequence[ItemId]], Listing], ids: Sequence[ItemId]) 
 
 def _opened(listing: Listing) -> tuple[Listing, Iterator[Page], Page | None]:
     pages = iter(listing.pages)
-    return listing, pages, None if listing.unchanged else next(pages, None)
+    first = None if listing.unchanged else next(pages, None)
+    if first is not None and first.failed is not None:
+        raise first.failed
+    return listing, pages, first
 
 
 def _folders(call: str, ids: Sequence[ItemId]) -> frozenset[str]:

@@ -36,7 +36,7 @@ class Unsent(Unavailable):
 
 @dataclass(slots=True)
 class Bucket:
-    """Turns at a rate, one after the other without bursts. Used with the gate held."""
+    """Turns at a rate, one request after the other without bursts. Used with the gate held."""
 
     ceiling: float | None
     rate: float | None = field(init=False)
@@ -49,10 +49,11 @@ class Bucket:
     def __post_init__(self) -> None:
         self.rate = self.ceiling
 
-    def take(self, now: float) -> None:
+    def take(self, now: float, calls: int = 1) -> None:
+        """Takes the turns of so many calls at once; the next one waits for all of them."""
         self.taken.append(now)
         if self.rate is not None:
-            self.next = max(self.next, now) + 1 / self.rate
+            self.next = max(self.next, now) + calls / self.rate
 
     def lower(self, sent: float, now: float, hold: float) -> None:
         """Throttled: halves the rate, unless it was lowered since the call was sent."""

@@ -156,7 +156,7 @@ def test_what_is_written_between_the_read_and_the_write_is_the_window_that_is_de
 
         door.fail_next(500, when=somebody_comes)
         assert verdict(vault, Put("db", value(n=2), revision)) is APPLIED
-        assert vault.features.guard == "D" and not vault.features.keeps_versions
+        assert vault.features.guard == "D" and not vault.features.keeps_overwritten
 
 
 def test_what_cannot_be_read_is_neither_overwritten_nor_deleted(

@@ -108,7 +108,7 @@ def test_destroy_is_used_only_where_the_connection_says_so(
     put(vault, "soft", value(user="app"))
     put(vault, "hard", value(user="app"))
     destroying = adapter_of(bao, mount=mount, deletes="destroy")
-    assert (vault.features.keeps_versions, destroying.features.keeps_versions) == (True, False)
+    assert (vault.features.keeps_deleted, destroying.features.keeps_deleted) == (True, False)
     verdict(vault, Delete("soft", "1"))
     verdict(destroying, Delete("hard", "1"))
     versions = [

@@ -17,7 +17,7 @@ _GUARDS = {
 }
 _ABILITIES = {
     "holds_secrets": "holds secrets",
-    "keeps_versions": "keeps versions",
+    "keeps_overwritten": "keeps what is overwritten",
     "change_times": "tells change times",
     "unchanged": "tells an unchanged place in one call",
     "watch": "can be watched",
