@@ -213,7 +213,7 @@ def _store(line: Line, put: Put, ours: list[Revision], expected: Revision) -> Re
 
     Until it is in force nothing is applied, so that an answer which is lost here may be asked for again.
     """
-    value = _value(put, _kind(line, put, expected))
+    kind = _kind(line, put, expected)
     for version in ours:
         answer = line.ask(
             "put_secret_value",
@@ -221,7 +221,7 @@ def _store(line: Line, put: Put, ours: list[Revision], expected: Revision) -> Re
             SecretId=put.id,
             ClientRequestToken=version,
             VersionStages=[STAGED],
-            **value,
+            **_value(put, kind),
         )
         if not isinstance(answer, Failure):
             return version
@@ -263,7 +263,7 @@ def _kind(line: Line, put: Put, expected: Revision) -> str | None:
 
 
 def _value(put: Put, kind: str | None) -> Mapping[str, Any]:
-    """What is binary stays so; what is no text becomes so."""
+    """What is binary stays so; what is no text becomes so. Kept by no caller: tracebacks can show locals."""
     if kind == "binary" or not _is_text(put.value):
         return {"SecretBinary": put.value}
     return {"SecretString": put.value.decode()}
