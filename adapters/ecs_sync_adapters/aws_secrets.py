@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Revision, Token, Write
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
+from ecs_sync_adapters.aws_kms import Kms
 from ecs_sync_adapters.aws_secrets_line import Line
 from ecs_sync_adapters.aws_secrets_options import (
     SecretsOptions,
@@ -44,6 +46,7 @@ class SecretsAdapter:
         self._options = options
         self._creation = Creation(options.kms_key, options.scheduled, options.recovery_window_days)
         self._features = features_of(options)
+        self._kms = Kms(self._credential, replace(endpoint_of(options), url=options.kms_endpoint))
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -86,8 +89,16 @@ class SecretsAdapter:
             raise Rejected(f"Secrets Manager takes one write at a time, not {len(writes)}")
         return [carry_out(self._line(), self._creation, write) for write in writes]
 
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        """By KMS in the same region: the ability `ecs_sync.adapter.Wraps`."""
+        return self._kms.wrap(key, plain)
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        return self._kms.unwrap(key, wrapped)
+
     def close(self) -> None:
         """Closes the connections. The adapter connects again when it is used again."""
+        self._kms.close()
         with self._lock:
             client, self._client = self._client, None
         if client is not None:

@@ -49,6 +49,9 @@ class SecretsOptions:
     kms_endpoint: str | None = option(
         "Another address of KMS, for the key of the store where KMS wraps it", default=None
     )
+    kms_endpoint: str | None = option(
+        "Another address of KMS, for the key of the store where KMS wraps it", default=None
+    )
     account: str | None = option(
         "The account's 12 digits. Where given, secrets of any other account are not read, changed or deleted, "
         "and other providers can point at the secrets by their ARN",

@@ -35,7 +35,7 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import FileWebIdentityTokenLoader
 
-Service = Literal["ssm", "appconfig", "secretsmanager"]
+Service = Literal["ssm", "appconfig", "secretsmanager", "kms"]
 CredentialName = Literal["default", "profile", "explicit", "assume-role", "web-identity"]
 
 _unlogged: ContextVar[bool] = ContextVar("aws_unlogged", default=False)

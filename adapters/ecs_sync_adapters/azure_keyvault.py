@@ -36,6 +36,7 @@ from ecs_sync_adapters.azure_identity import CredentialName, Identity, Patience
 from ecs_sync_adapters.azure_keyvault_http import Reach, Wire
 from ecs_sync_adapters.azure_keyvault_read import NAME, found, history, listed, peeked, pinned
 from ecs_sync_adapters.azure_keyvault_wrap import unwrap, wrap
+from ecs_sync_adapters.azure_keyvault_wrap import unwrap, wrap
 from ecs_sync_adapters.azure_keyvault_write import VALUE_BYTES, Creation, SoftDeleted, carry_out
 
 _WHOLE = "*"
@@ -173,6 +174,13 @@ class KeyVaultAdapter:
             raise Rejected(f"Key Vault takes one write at a time, not {len(writes)}")
         wire = self._connected()
         return [carry_out(wire, self._creation, write) for write in writes]
+
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        """By an RSA key of the vault: the ability `ecs_sync.adapter.Wraps`."""
+        return wrap(self._reach, self._identity, key, plain)
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        return unwrap(self._reach, self._identity, key, wrapped)
 
     def wrap(self, key: str, plain: bytes) -> bytes:
         """By an RSA key of the vault: the ability `ecs_sync.adapter.Wraps`."""

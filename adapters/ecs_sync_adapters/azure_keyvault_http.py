@@ -58,7 +58,7 @@ class Wire:
         self._client = SecretClient(
             reach.vault,
             self._credential,
-            transport=_Counted(_transport(reach)),
+            transport=transport(reach),
             retry_total=0,
             redirect_max=0,
             permit_redirects=False,
@@ -103,7 +103,7 @@ class Wire:
             return failed(error)
         except ValueError:
             # Raised by the SDK before the request itself is sent: only the question for the challenge was.
-            return Failure(Kind.DENIED, _OTHER_RESOURCE)
+            return Failure(Kind.DENIED, OTHER_RESOURCE)
         headers = {name.lower(): text for name, text in response.headers.items()}
         said = _object(response.content)
         if response.status_code == 200 and said is not None:
@@ -140,17 +140,19 @@ class _Counted:
         self._transport.close()
 
 
-def _transport(reach: Reach) -> RequestsTransport:
+def transport(reach: Reach) -> Any:
+    """The connections of one client to a vault, counted and deaf to the environment."""
     session = requests.Session()
     session.trust_env = False  # no proxies, netrc or certificates of the environment
     session.mount("https://", HTTPAdapter(pool_maxsize=reach.connections, max_retries=0))
-    return RequestsTransport(
+    told = RequestsTransport(
         session=session,
         use_env_settings=False,
         connection_timeout=reach.patience.connect,
         read_timeout=reach.patience.read,
         connection_verify=reach.ca_file or True,
     )
+    return _Counted(told)
 
 
 def _object(body: bytes) -> Mapping[str, Any] | None:
@@ -183,7 +185,7 @@ def _origin(url: str) -> tuple[str, str, int]:
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or 443
 
 
-_OTHER_RESOURCE = (
+OTHER_RESOURCE = (
     "the vault asks for a token of a resource that is not its own: check the address. Only for a test server "
     "set verify_challenge to false"
 )

@@ -1,4 +1,4 @@
-"""A local AWS: moto's Parameter Store, Secrets Manager and STS behind a guard of what moto forgets.
+"""A local AWS: moto's Parameter Store, Secrets Manager, KMS and STS behind a guard of what moto forgets.
 
     with AwsServer() as aws:
         aws.client().put_parameter(Name="/acme/mode", Value="on", Type="String")
@@ -35,6 +35,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import Client
 
 from ecs_sync_sandbox.aws_guard import Fault, Known, refusal, resolved_tier
+from ecs_sync_sandbox.aws_kms import SERVICE, refused
 from ecs_sync_sandbox.aws_pages import chosen, rest, token_after
 from ecs_sync_sandbox.aws_script import Before, Bucket, Hold, LoseAck, SameToken, ShortPage, Step
 from ecs_sync_sandbox.aws_secrets import Answer, Secrets
@@ -42,7 +43,7 @@ from ecs_sync_sandbox.aws_secrets import Answer, Secrets
 _ACCOUNTS = itertools.count(100_000_000_001)
 _PAGED = {"DescribeParameters": 50, "GetParameterHistory": 50, "GetParametersByPath": 10}
 _SECRETS = "secretsmanager."
-_VALUES = ("Value", "SecretString", "SecretBinary")
+_VALUES = ("Value", "SecretString", "SecretBinary", "Plaintext", "CiphertextBlob")
 _PASSED = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token")
 _MOTO_PAGE = 10
 _LONGEST_HOLD = 60.0
@@ -211,10 +212,13 @@ class AwsServer:
         return reply, not isinstance(step, LoseAck)
 
     def _standing_fault(self, operation: str, request: Mapping[str, Any]) -> Fault | None:
-        names = request.get("Names") or [request.get("Name") or request.get("SecretId")]
+        names = request.get("Names") or [
+            request.get("Name") or request.get("SecretId") or request.get("KeyId")
+        ]
         for name in names:
             if (operation, name) in self._denied:
-                action = f"secretsmanager:{operation}" if "ecret" in operation else f"ssm:{operation}"
+                service = "kms" if "KeyId" in request else "secretsmanager" if "ecret" in operation else "ssm"
+                action = f"{service}:{operation}"
                 return Fault("AccessDeniedException", f"not authorized to perform {action} on {name}")
         with self._lock:
             if operation in self._limits:
@@ -235,7 +239,8 @@ class AwsServer:
         with self._lock:
             if headers.get("x-amz-target", "").startswith(_SECRETS):
                 return self._secret(operation, request, headers, size, token)
-            if fault := refusal(operation, request, self._known, self.region):
+            fault = refused(operation, request, lambda key: self._kms_key(key, headers))
+            if fault := fault or refusal(operation, request, self._known, self.region):
                 return _faulty(fault, headers)
             if operation in _PAGED:
                 return self._page(operation, request, headers, size, token)
@@ -247,6 +252,12 @@ class AwsServer:
             if reply.status == 200:
                 self._learn(operation, request, json.loads(reply.body) if request else {})
             return reply
+
+    def _kms_key(self, key: str, headers: Mapping[str, str]) -> Mapping[str, Any] | None:
+        target = {**headers, "x-amz-target": f"{SERVICE}DescribeKey"}
+        reply = self._ask_moto(json.dumps({"KeyId": key}).encode(), target)
+        found: dict[str, Any] = json.loads(reply.body)
+        return found["KeyMetadata"] if reply.status == 200 else None
 
     def _secret(
         self,

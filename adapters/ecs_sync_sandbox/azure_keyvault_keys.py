@@ -37,6 +37,11 @@ class Keys:
         self._url, self._clock = url, clock
         self._keys: dict[str, list[_Key]] = {}
         self._lock = threading.Lock()
+        self._disabled: set[str] = set()
+
+    def disable(self, name: str) -> None:
+        """From now on the key neither wraps nor unwraps, in any version; it can still be looked at."""
+        self._disabled.add(name.lower())
 
     def create(self, name: str) -> str:
         """A new key, or a new version of it; its identifier comes back."""
@@ -61,18 +66,24 @@ class Keys:
 
     def wrap(self, name: str, version: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A key under this key; ``kid`` names the version that did it, and that must unwrap it."""
-        key = self._find(name, version)
+        key = self._usable(name, version)
         wrapped = key.private.public_key().encrypt(_bytes(body), _padding(body))
         return {"kid": self._id(name, key), "value": _text(wrapped)}
 
     def unwrap(self, name: str, version: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The key that was wrapped."""
-        key = self._find(name, version)
+        key = self._usable(name, version)
         try:
             plain = key.private.decrypt(_bytes(body), _padding(body))
         except ValueError:
             raise Answer(400, "BadParameter", "The operation failed: bad ciphertext.") from None
         return {"kid": self._id(name, key), "value": _text(plain)}
+
+    def _usable(self, name: str, version: str) -> _Key:
+        key = self._find(name, version)
+        if name.lower() in self._disabled:
+            raise Answer(403, "Forbidden", "Operation is not allowed on a disabled key.", "KeyDisabled")
+        return key
 
     def _find(self, name: str, version: str) -> _Key:
         with self._lock:
