@@ -14,6 +14,7 @@ from ecs_sync.adapter import (
     Item,
     Listing,
     Outcome,
+    Pointer,
     Put,
     Token,
     Write,
@@ -83,6 +84,30 @@ class Right:
 
     def watch(self, place: MemoryPlace, since: Token | None, timeout: float) -> bool:
         return bool(self._call("watch", place, since, timeout))
+
+    def peek(self, ids: Sequence[str]) -> Listing:
+        listing: Listing = self._call("peek", ids)
+        return listing
+
+    def version(self, id: str, version: str) -> Item | None:
+        item: Item | None = self._call("version", id, version)
+        return item
+
+    def address(self, id: str, version: str | None) -> str | None:
+        address: str | None = self._call("address", id, version)
+        return address
+
+    def addressed(self, address: str) -> tuple[str, str | None] | None:
+        addressed: tuple[str, str | None] | None = self._call("addressed", address)
+        return addressed
+
+    def pointer(self, address: str) -> Pointer | None:
+        pointer: Pointer | None = self._call("pointer", address)
+        return pointer
+
+    def pointed(self, item: Item) -> str | None:
+        address: str | None = self._call("pointed", item)
+        return address
 
     def close(self) -> None:
         self._call("close")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import tests.testing.bugs_elsewhere
 import tests.testing.bugs_in_features
 import tests.testing.bugs_in_reads
 import tests.testing.bugs_in_writes  # noqa: F401

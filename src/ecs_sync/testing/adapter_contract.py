@@ -25,7 +25,7 @@ from types import ModuleType
 import pytest
 
 from .behaviour import Behaviour
-from .contract import batches, conduct, listing, reading, values, writing
+from .contract import batches, conduct, elsewhere, listing, reading, values, writing
 from .subject import Outside, Subject
 
 __all__ = ["BEHAVIOURS", "Behaviour", "Outside", "Subject", "behaviours"]
@@ -36,7 +36,9 @@ def _of(module: ModuleType) -> list[Behaviour]:
 
 
 BEHAVIOURS: tuple[Behaviour, ...] = tuple(
-    behaviour for module in (listing, reading, writing, batches, values, conduct) for behaviour in _of(module)
+    behaviour
+    for module in (listing, reading, writing, batches, values, conduct, elsewhere)
+    for behaviour in _of(module)
 )
 """All of them, by what they look at."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,9 +69,17 @@ class Subject:
         return self.adapter.features
 
 
+def pages_of(listing: Listing) -> Iterator[Page]:
+    """The pages of a listing, for whoever has no patience: the first that failed raises its error."""
+    for page in listing.pages:
+        if page.failed is not None:
+            raise page.failed
+        yield page
+
+
 def complete(listing: Listing) -> list[Item]:
     """The items of a listing, which must be complete and must not answer "unchanged"."""
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert not listing.unchanged, "it answered 'unchanged' and was not asked"
     assert pages, "a listing that proves nothing was left out has at least the page with its proof"
     assert pages[-1].proof is not None, "the last page of a complete listing carries the proof"
@@ -85,7 +93,7 @@ def listed(subject: Subject) -> list[Item]:
 
 def token(subject: Subject) -> Token:
     """The token of a listing made now."""
-    (*_, last) = subject.adapter.list(subject.place, None).pages
+    (*_, last) = pages_of(subject.adapter.list(subject.place, None))
     assert last.proof is not None
     assert last.proof.token is not None, "features.unchanged needs a token with the proof"
     return last.proof.token
@@ -93,8 +101,7 @@ def token(subject: Subject) -> Token:
 
 def look(subject: Subject, id: ItemId) -> Item | None:
     """One point read."""
-    pages: Iterable[Page] = subject.adapter.get([id]).pages
-    found = [item for page in pages for item in page.items]
+    found = [item for page in pages_of(subject.adapter.get([id])) for item in page.items]
     assert len(found) < 2
     return found[0] if found else None
 

@@ -9,7 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from ecs_sync.adapter import Delete, Guard, KeepsHistory, Outcome, Put, Verdict, Watches
+from ecs_sync.adapter import (
+    Delete,
+    Finishes,
+    Guard,
+    KeepsHistory,
+    Outcome,
+    Peeks,
+    Pins,
+    Put,
+    Refers,
+    Verdict,
+    Watches,
+)
 from ecs_sync.testing.behaviour import always, where
 from ecs_sync.testing.subject import Subject, create, eventually, found, listed, revision, token, write
 
@@ -132,8 +144,15 @@ def the_features_do_not_contradict_each_other(subject: Subject) -> None:
     assert min(features.batch, features.reads, features.concurrency) >= 1
     assert not features.atomic_batch or features.batch > 1
     assert features.history or features.guard is not Guard.C, "class C must keep history"
-    assert not features.history or isinstance(subject.adapter, KeepsHistory)
-    assert not features.watch or isinstance(subject.adapter, Watches)
+    for declared, ability in (
+        (features.history, KeepsHistory),
+        (features.watch, Watches),
+        (features.peeks, Peeks),
+        (features.pins, Pins),
+        (features.refers, Refers),
+        (features.finishes, Finishes),
+    ):
+        assert not declared or isinstance(subject.adapter, ability), ability.__name__
 
 
 @always

@@ -15,6 +15,7 @@ from ecs_sync.testing.subject import (
     eventually,
     found,
     listed,
+    pages_of,
     revision,
     token,
     write,
@@ -42,7 +43,7 @@ def a_listing_shows_every_item_once(subject: Subject) -> None:
 def the_proof_stands_on_the_last_page_and_only_there(subject: Subject) -> None:
     for number in range(subject.many):
         create(subject, f"item{number:02}")
-    pages = list(subject.adapter.list(subject.place, None).pages)
+    pages = list(pages_of(subject.adapter.list(subject.place, None)))
     assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
 
 
@@ -120,7 +121,7 @@ def two_listings_read_at_once_do_not_disturb_each_other(subject: Subject) -> Non
         create(subject, f"item{number:02}")
     one = subject.adapter.list(subject.place, None)
     other = subject.adapter.list(subject.place, None)
-    first = iter(one.pages)
+    first = pages_of(one)
     shown = [item.id for item in next(first).items]
     between = sorted(item.id for item in complete(other))
     shown += [item.id for page in first for item in page.items]
@@ -131,7 +132,7 @@ def two_listings_read_at_once_do_not_disturb_each_other(subject: Subject) -> Non
 def a_listing_that_is_given_up_half_way_harms_nothing(subject: Subject) -> None:
     ids = {create(subject, f"item{number:02}")[0] for number in range(subject.many)}
     for _ in range(3):
-        next(iter(subject.adapter.list(subject.place, None).pages))
+        next(pages_of(subject.adapter.list(subject.place, None)))
     assert eventually(subject, lambda: set(_ids(subject)) == ids)
 
 
@@ -157,7 +158,7 @@ def _listed_among(subject: Subject, moves: Sequence[Callable[[], object]]) -> tu
     shown: list[str] = []
     left, proven = list(moves), False
     try:
-        for page in subject.adapter.list(subject.place, None).pages:
+        for page in pages_of(subject.adapter.list(subject.place, None)):
             shown += [item.id for item in page.items]
             proven = page.proof is not None
             if left:
