@@ -38,23 +38,22 @@ class Line:
 
         Raises `Gone` where it is about a secret that is not there.
         """
-        given: set[str] = set()
+        tokens: list[str] = []
         while True:
-            answer = self.ask(operation, field, **request)
-            if isinstance(answer, Failure):
-                if answer.gone:
-                    raise Gone(f"{doing}: {answer.reason}")
-                raise reading_error(answer, doing)
+            answer = self.read(operation, field, doing, **request)
             yield answer
-            token = answer.get("NextToken")
-            if not token:
+            if not goes_on(answer, tokens, doing):
                 return
-            if token in given:
-                raise Unavailable(
-                    f"{doing}: Secrets Manager gave a page token twice, so its pages have no end"
-                )
-            given.add(token)
-            request["NextToken"] = token
+            request["NextToken"] = tokens[-1]
+
+    def read(self, operation: str, field: str, doing: str, **request: Any) -> Any:
+        """The answer of one call that changes nothing. Raises what became of it instead, `Gone` included."""
+        answer = self.ask(operation, field, **request)
+        if isinstance(answer, Failure):
+            if answer.gone:
+                raise Gone(f"{doing}: {answer.reason}")
+            raise reading_error(answer, doing)
+        return answer
 
     def own(self, arn: str) -> str:
         """The ARN of a secret, which must be one of the account that the connection names, if any."""
@@ -65,6 +64,17 @@ class Line:
                 "correct the one or the other"
             )
         return arn
+
+
+def goes_on(answer: Any, tokens: list[str], doing: str) -> bool:
+    """Does another page come? Its token is then the last of ``tokens``. Raises where it was there before."""
+    token = answer.get("NextToken")
+    if not token:
+        return False
+    if token in tokens:
+        raise Unavailable(f"{doing}: Secrets Manager gave a page token twice, so its pages have no end")
+    tokens.append(token)
+    return True
 
 
 def in_its_terms(failure: Failure) -> Failure:

@@ -49,12 +49,9 @@ class SecretsOptions:
     kms_endpoint: str | None = option(
         "Another address of KMS, for the key of the store where KMS wraps it", default=None
     )
-    kms_endpoint: str | None = option(
-        "Another address of KMS, for the key of the store where KMS wraps it", default=None
-    )
     account: str | None = option(
-        "The account's 12 digits. Where given, secrets of any other account are not read, changed or deleted, "
-        "and other providers can point at the secrets by their ARN",
+        "The account's 12 digits. Where given, secrets of any other account are not read, changed or "
+        "deleted, and other providers can point at the secrets by their ARN",
         default=None,
         where=True,
     )
@@ -181,7 +178,8 @@ def _arn_of_all(options: SecretsOptions) -> str:
 def features_of(options: SecretsOptions) -> Features:
     """Limits are the model's; the rates leave an account's other users at least half of AWS's quotas.
 
-    Of the three calls of an update two count against the 50 a second of all writing calls.
+    Of the three calls of an update two count against the 50 a second of all writing calls, and of the two
+    of a delete one.
     """
     return Features(
         guard=Guard.B,
@@ -197,8 +195,8 @@ def features_of(options: SecretsOptions) -> Features:
         history=True,
         pins=True,
         peeks=True,
-        prices=Prices(create=Price(1), update=Price(3), delete=Price(2)),
+        prices=Prices(peek=Price(0, 1), create=Price(1), update=Price(3), delete=Price(2)),
         concurrency=options.concurrency,
         rate=50.0,
-        write_rate=10.0,
+        write_rate=25.0,
     )

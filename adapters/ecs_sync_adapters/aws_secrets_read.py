@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.aws_errors import Failure, Kind, failed_entry, reading_error
-from ecs_sync_adapters.aws_secrets_line import MISSING, STATE, Gone, Line, in_its_terms
+from ecs_sync_adapters.aws_secrets_line import MISSING, STATE, Gone, Line, goes_on, in_its_terms
 
 IDS_A_CALL = 20
 CURRENT = "AWSCURRENT"
@@ -60,14 +61,22 @@ def listed(line: Line, root: str) -> Iterator[Page]:
     """All secrets whose names begin with ``root``, without values: a hundred a call.
 
     Secrets Manager leaves out those that are scheduled for deletion, and shows others as they were up to
-    five minutes ago.
+    five minutes ago. A page after the first that cannot be had is asked for again, if its reader wants.
     """
-    chosen = {"Filters": [{"Key": "name", "Values": [root]}]} if root else {}
-    doing = f"listing {root or 'all secrets'}"
-    for answer in line.pages("list_secrets", "SecretList", doing, MaxResults=_A_PAGE, **chosen):
+    request: dict[str, Any] = {"MaxResults": _A_PAGE}
+    if root:
+        request["Filters"] = [{"Key": "name", "Values": [root]}]
+    doing, tokens = f"listing {root or 'all secrets'}", list[str]()
+    answer = line.read("list_secrets", "SecretList", doing, **request)
+    while True:
         seen = [_description(line, told, "SecretVersionsToStages") for told in answer["SecretList"]]
         items = [each.item() for each in seen if each.name.startswith(root) and not each.absent]
-        yield Page(tuple(items), proof=None if answer.get("NextToken") else Proof())
+        more = goes_on(answer, tokens, doing)
+        yield Page(tuple(items), proof=None if more else Proof())
+        if not more:
+            return
+        ask = partial(line.read, "list_secrets", "SecretList", doing, NextToken=tokens[-1], **request)
+        answer = yield from patiently(ask)
 
 
 def described(line: Line, id: ItemId, doing: str) -> Description | None:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import Delete, Put, Verdict, attributes
+from ecs_sync.adapter import Delete, Item, Put, Verdict, attributes
 from ecs_sync.errors import Denied, Rejected, Unavailable
 from ecs_sync_adapters.aws_secrets import SecretsAdapter
 from ecs_sync_adapters.aws_secrets_options import SecretsOptions, SecretsPlace
 from ecs_sync_adapters.aws_secrets_write import version_on
+from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions
 from ecs_sync_sandbox.aws import AwsServer
 from tests.adapters.secrets_sandbox import (
     absent,
@@ -441,6 +442,19 @@ def test_an_address_leads_back_to_its_secret_and_to_no_other(name: str) -> None:
     else:
         assert secrets.addressed(arn) == (name, None)
     assert secrets.addressed(f"{arn}-AbC12x") == (name, None)
+
+
+@given(NAMES)
+def test_parameter_store_points_at_a_secret_by_the_address_it_has_here(name: str) -> None:
+    secrets = SecretsAdapter(SecretsOptions("eu-west-1", account=ACCOUNT))
+    ssm = SsmAdapter(SsmOptions("eu-west-1", account=ACCOUNT))
+    arn = secrets.address(name, None)
+    pointer = ssm.pointer(arn) if arn is not None else None
+    if pointer is not None:
+        assert pointer.value == f"/aws/reference/secretsmanager/{name}".encode()
+        back = ssm.pointed(Item("/acme/db", pointer.value))
+        assert back is not None and secrets.addressed(back) == (name, None)
+    assert (pointer is None) == (arn is None)
 
 
 def test_an_address_of_another_region_account_or_service_is_not_ours() -> None:

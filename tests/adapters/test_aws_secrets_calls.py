@@ -84,7 +84,7 @@ def test_writes_cost_what_the_features_say(aws: AwsServer, secrets: SecretsAdapt
     assert cost(Put(DB, b"two", item.revision, attributes=item.attributes)) == prices.update.of(1) == 3
     assert cost(Put(DB, b"\xff", revision(secrets, DB))) == prices.update.of(1)
     assert cost(Delete(DB, revision(secrets, DB))) == prices.delete.of(1) == 2
-    assert prices.get.of(20) == 1
+    assert (prices.get.of(20), prices.peek.of(20)) == (1, 20)
 
 
 def test_whole_runs_cost_what_the_documentation_says() -> None:
@@ -94,6 +94,25 @@ def test_whole_runs_cost_what_the_documentation_says() -> None:
         (1 + 1 + 3 * 4 + 1, 4),  # a page; the values for the archive; look, store, move; the proof
         (1 + 1 + 1 + 2 * 2 + 1, 2),  # a page; the archive; the point reads; look, delete; the proof
     ]
+
+
+def test_what_is_lost_on_the_way_is_found_out_in_the_same_run_and_written_once() -> None:
+    with trial(3) as runs:
+        runs.aws.lose_ack_next("CreateSecret")
+        assert runs.measured("create", 3).calls["CreateSecret"] == 3
+        runs.held["setting-0001"] += "!"
+        runs.aws.lose_ack_next("PutSecretValue")
+        runs.aws.lose_ack_next("UpdateSecretVersionStage")
+        calls = runs.measured("update", 1).calls
+        assert (calls["PutSecretValue"], calls["UpdateSecretVersionStage"]) == (2, 1)
+        del runs.held["setting-0002"]
+        runs.aws.lose_ack_next("DeleteSecret")
+        assert runs.measured("delete", 1).calls["DeleteSecret"] == 1
+        assert runs.measured("nothing", 1).calls.keys() == {"ListSecrets"}
+        secret = client(runs.aws.url).list_secret_version_ids(
+            SecretId="acme/setting-0001", IncludeDeprecated=True
+        )
+        assert len(secret["Versions"]) == 2
 
 
 def test_a_listing_that_lags_costs_point_reads_and_never_a_write() -> None:
