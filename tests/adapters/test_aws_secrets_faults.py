@@ -9,6 +9,7 @@ import pytest
 from ecs_sync.adapter import Delete, Listing, Page, Put, Verdict
 from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Pace, Paced
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.aws_secrets import SecretsAdapter
 from ecs_sync_sandbox.aws import AwsServer
 from ecs_sync_sandbox.real_server import free_port
@@ -46,7 +47,7 @@ def until_it_fails(listing: Listing, kind: type[AdapterError]) -> list[Page]:
     """The pages up to the failure."""
     seen: list[Page] = []
     with pytest.raises(kind):
-        seen.extend(iter(listing.pages))
+        seen.extend(pages_of(listing))
     return seen
 
 
@@ -311,6 +312,24 @@ def test_a_hanging_server_ends_in_unavailable(aws: AwsServer, operation: str) ->
     }[operation]()
     assert until_it_fails(listing, Unavailable) == []
     hold.released.set()
+
+
+def test_a_page_that_was_throttled_is_asked_for_again_and_no_page_twice(
+    aws: AwsServer, secrets: SecretsAdapter
+) -> None:
+    for n in range(230):
+        outside(aws, f"acme/prod/{n:03}")
+    aws.pass_next("ListSecrets", 2)
+    aws.fail_next("ListSecrets", "ThrottlingException", times=2)
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    paced = Paced(secrets, Pace(attempts=4), clock=lambda: now[0], sleep=sleep)
+    shown = items(paced.list(PLACE, None))
+    assert len({item.id for item in shown}) == len(shown) == 230
+    assert aws.count("ListSecrets") == 3 + 2
 
 
 def test_a_creation_that_times_out_may_still_land(aws: AwsServer) -> None:
