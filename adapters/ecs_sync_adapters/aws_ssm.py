@@ -35,7 +35,6 @@ from ecs_sync.adapter import (
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
 from ecs_sync_adapters.aws_kms import Kms
-from ecs_sync_adapters.aws_kms import Kms
 from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, Sight, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.aws_ssm_refer import Secrets
@@ -77,9 +76,6 @@ class SsmOptions:
         "Another address of SSM, such as that of a VPC endpoint", default=None, where=True
     )
     sts_endpoint: str | None = option("Another address of STS", default=None)
-    kms_endpoint: str | None = option(
-        "Another address of KMS, for the key of the store where KMS wraps it", default=None
-    )
     kms_endpoint: str | None = option(
         "Another address of KMS, for the key of the store where KMS wraps it", default=None
     )
@@ -175,7 +171,6 @@ class SsmAdapter:
         self._secrets = Secrets(_partition(options.region), options.region, options.account)
         self._features = _features(options)
         self._kms = Kms(self._credential, replace(self._endpoint, url=options.kms_endpoint))
-        self._kms = Kms(self._credential, replace(self._endpoint, url=options.kms_endpoint))
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -231,16 +226,8 @@ class SsmAdapter:
     def unwrap(self, key: str, wrapped: bytes) -> bytes:
         return self._kms.unwrap(key, wrapped)
 
-    def wrap(self, key: str, plain: bytes) -> bytes:
-        """By KMS in the same region: the ability `ecs_sync.adapter.Wraps`."""
-        return self._kms.wrap(key, plain)
-
-    def unwrap(self, key: str, wrapped: bytes) -> bytes:
-        return self._kms.unwrap(key, wrapped)
-
     def close(self) -> None:
         """Closes the connections. The adapter connects again when it is used again."""
-        self._kms.close()
         self._kms.close()
         with self._lock:
             client, self._client = self._client, None
@@ -323,7 +310,7 @@ def _features(options: SsmOptions) -> Features:
         peeks=True,
         refers=options.account is not None,
         # What an update must say again only a description tells, and point reads are none.
-        prices=Prices(get=Price(1, int(options.tags)), update=Price(2)),
+        prices=Prices(get=Price(1, int(options.tags), absent=0), update=Price(2)),
         concurrency=options.concurrency,
         rate=40.0,
         write_rate=3.0,

@@ -30,6 +30,8 @@ from ecs_sync.adapter import (
     Listing,
     Outcome,
     Page,
+    Price,
+    Prices,
     Proof,
     Put,
     Rule,
@@ -82,6 +84,8 @@ class FilesAdapter:
             values=Limits(max_bytes=options.max_bytes),
             holds_secrets=options.secrets,
             ordered_listing=True,
+            # There is nobody to call: a disk is asked as often as one likes.
+            prices=Prices(*[Price(0)] * 5),
         )
 
     @property
@@ -120,18 +124,18 @@ class FilesAdapter:
             items.append(item)
             size += len(item.value or b"")
             if size > _PAGE_BYTES:
-                yield Page(tuple(items))
+                yield Page(tuple(items), calls=0)
                 items, size = [], 0
         if unread:
-            yield Page(tuple(items))
+            yield Page(tuple(items), calls=0)
             raise Denied(f"{len(unread)} folders or names cannot be read, first {unread[0]}")
-        yield Page(tuple(items), proof=Proof())
+        yield Page(tuple(items), proof=Proof(), calls=0)
 
     def _point_pages(self, ids: Sequence[ItemId]) -> Iterator[Page]:
         self._require_root()
         found = [(id, self._item(id)) for id in ids]
         items = tuple(item for _, item in found if item is not None)
-        yield Page(items, tuple(id for id, item in found if item is None), Proof())
+        yield Page(items, tuple(id for id, item in found if item is None), Proof(), calls=0)
 
     def _require_root(self) -> None:
         if not self._root.is_dir():

@@ -118,7 +118,7 @@ class Target:
 
 
 class Tally(threading.local):
-    """Calls made in this thread."""
+    """Calls made in this thread, but for those that only authenticate."""
 
     made = 0
 
@@ -161,7 +161,7 @@ class Line:
 
     @property
     def made(self) -> int:
-        """Calls made so far in this thread."""
+        """Calls made so far in this thread, but for those that log in or look after a token."""
         return self._tally.made
 
     def send(self, method: str, url: str, token: str | None, given: Mapping[str, Any]) -> Answer | Failure:
@@ -171,7 +171,8 @@ class Line:
         if self.target.namespace is not None:
             headers["X-Vault-Namespace"] = self.target.namespace
         body = encoded(given["json"]).encode("utf-8") if "json" in given else None
-        self._tally.made += 1
+        authenticates = url.startswith(f"{self.target.url.rstrip('/')}/v1/auth/")
+        self._tally.made += not authenticates
         try:
             response = self.session.request(
                 method.upper(),

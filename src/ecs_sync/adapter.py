@@ -207,10 +207,13 @@ class Price:
 
     request: int = 1
     item: int = 0
+    absent: int | None = None
+    """What an item of a point read adds that is not there; as ``item`` where None."""
 
-    def of(self, items: int) -> int:
-        """The calls of one request of this many items."""
-        return self.request + self.item * items
+    def of(self, items: int, absent: int = 0) -> int:
+        """The calls of one request of this many items that are there, and so many that are not."""
+        for_absent = self.item if self.absent is None else self.absent
+        return self.request + self.item * items + for_absent * absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,8 @@ class Prices:
     update: Price = Price()
     delete: Price = Price()
     finish: Price = Price(0)
+    opening: int = 0
+    """Calls that come before the first write of a connection, once for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,11 @@
 
 Exact where nothing goes wrong, nobody else writes, and what moved fits into the room that a look keeps
 (`ecs_sync.observe`): the look that made the plan was counted, a run makes it again, and the rest follows
-from the batches that the run would make and the prices that the adapter declares.
+from the batches that the run would make and the prices that the adapter declares. What a run in the same
+process knows already is asked for again by one in another, and counted.
+
+Authentication does not count: log-ins, the renewal and lookup of tokens, whatever is asked of who gives them
+out. A request to the provider itself does, also where it is sent to be told how to authenticate.
 """
 
 from __future__ import annotations
@@ -51,19 +55,28 @@ class Cost:
 
 def cost_of(plan: Plan, sides: Sequence[Side], secrets: Mapping[str, int]) -> Cost:
     """The cost of carrying out a plan, from the looks that made it."""
-    return Cost(tuple(_cost(plan, side) for side in sides), secrets)
+    links, opened = list[LinkCost](), set[str]()
+    for side in sides:
+        remote = side.remote
+        opening = 0
+        if plan.pushes(remote.link) and remote.connection not in opened:
+            opening = remote.features.prices.opening
+            opened.add(remote.connection)
+        links.append(_cost(plan, side, opening))
+    return Cost(tuple(links), secrets)
 
 
-def _cost(plan: Plan, side: Side) -> LinkCost:
+def _cost(plan: Plan, side: Side, opening: int) -> LinkCost:
     features = side.remote.features
     looks = side.observation.calls + side.remote.meter.calls
-    reads = writes = 0
+    reads, writes = 0, opening
     items = iter(by_item(plan.pushes(side.remote.link)).items())
     while group := list(islice(items, group_size(features))):
         planned = list(_writes(side, group))
         reads += _point_reads(features, len(_to_read_again(side, group)))
-        reads += _point_reads(features, sum(isinstance(write, Delete) for write in planned))
-        reads += _point_reads(features, len(planned))  # the proof
+        deletes = sum(isinstance(write, Delete) for write in planned)
+        reads += _point_reads(features, deletes)
+        reads += _point_reads(features, len(planned) - deletes, deletes)  # the proof
         writes += sum(price_of(features, batch) for batch in batches(features, planned, lambda write: write))
     if features.finishes and plan.pushes(side.remote.link):
         writes += features.prices.finish.request
@@ -96,10 +109,11 @@ def _writes(side: Side, group: Iterable[tuple[ItemId, list[Change]]]) -> Iterato
             yield write
 
 
-def _point_reads(features: Features, items: int) -> int:
-    whole, rest = divmod(items, max(1, features.reads))
+def _point_reads(features: Features, there: int, gone: int = 0) -> int:
+    """Reads of items that are there and of items that are gone, as many at once as the adapter takes."""
     price = features.prices.get
-    return whole * price.of(max(1, features.reads)) + (price.of(rest) if rest else 0)
+    requests = -(-(there + gone) // max(1, features.reads))
+    return requests * price.of(0) + price.of(there, gone) - price.of(0)
 
 
 def _seconds(features: Features, reads: int, writes: int) -> float | None:

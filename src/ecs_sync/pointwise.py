@@ -18,23 +18,24 @@ def read_each(
 ) -> dict[ItemId, Item | None]:
     """Each item that was answered; None where it is absent. What failed is an item that is unreadable."""
     chunks = list(_chunks(ids, max(1, features.reads)))
-    meter.add(sum(price.of(len(chunk)) for chunk in chunks))
     if not chunks:
         return {}
     seen: dict[ItemId, Item | None] = {}
     with ThreadPoolExecutor(max_workers=min(len(chunks), features.concurrency)) as pool:
-        for pages in pool.map(lambda chunk: _answered(ask, chunk), chunks):
+        for pages in pool.map(lambda chunk: _answered(ask, chunk, price), chunks):
+            meter.add(sum(page.calls for page in pages))
             for page in pages:
                 seen.update({item.id: item for item in page.items})
                 seen.update(dict.fromkeys(page.absent))
     return seen
 
 
-def _answered(ask: Ask, ids: Sequence[ItemId]) -> list[Page]:
+def _answered(ask: Ask, ids: Sequence[ItemId], price: Price) -> list[Page]:
     try:
         return list(ask(ids).pages)
     except AdapterError as error:
-        return [Page(tuple(Item(id, None, unreadable=str(error)) for id in ids))]
+        unread = tuple(Item(id, None, unreadable=str(error)) for id in ids)
+        return [Page(unread, calls=price.of(len(ids)))]
 
 
 def _chunks(ids: Iterable[ItemId], size: int) -> Iterator[list[ItemId]]:

@@ -94,7 +94,7 @@ def test_a_missing_root_is_an_error_and_never_an_empty_listing(tmp_path: Path) -
 
 def test_a_missing_single_file_is_absent_and_the_listing_complete(tmp_path: Path) -> None:
     pages = list(adapter_at(tmp_path).list(FilesPlace.parse("app.yml"), None).pages)
-    assert pages[-1] == Page(absent=("app.yml",), proof=pages[-1].proof)
+    assert pages[-1] == Page(absent=("app.yml",), proof=pages[-1].proof, calls=0)
     assert pages[-1].proof is not None
 
 

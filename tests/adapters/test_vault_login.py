@@ -206,7 +206,8 @@ def test_a_token_that_expires_during_a_listing_is_replaced(bao: OpenBaoServer, d
     rest = list(pages)
     assert len(first.items) + sum(len(page.items) for page in rest) == 60
     assert all(item.unreadable is None for page in rest for item in page.items)
-    assert sum(page.calls for page in [first, *rest]) == len(door.requests)
+    asked = [each for each in door.requests if not each.path.startswith("/v1/auth/")]
+    assert sum(page.calls for page in [first, *rest]) == len(asked)
 
 
 def test_a_denial_that_is_meant_costs_no_login(bao: OpenBaoServer, door: HttpServer) -> None:
