@@ -36,7 +36,6 @@ from ecs_sync_adapters.azure_identity import CredentialName, Identity, Patience
 from ecs_sync_adapters.azure_keyvault_http import Reach, Wire
 from ecs_sync_adapters.azure_keyvault_read import NAME, found, history, listed, peeked, pinned
 from ecs_sync_adapters.azure_keyvault_wrap import unwrap, wrap
-from ecs_sync_adapters.azure_keyvault_wrap import unwrap, wrap
 from ecs_sync_adapters.azure_keyvault_write import VALUE_BYTES, Creation, SoftDeleted, carry_out
 
 _WHOLE = "*"
@@ -182,13 +181,6 @@ class KeyVaultAdapter:
     def unwrap(self, key: str, wrapped: bytes) -> bytes:
         return unwrap(self._reach, self._identity, key, wrapped)
 
-    def wrap(self, key: str, plain: bytes) -> bytes:
-        """By an RSA key of the vault: the ability `ecs_sync.adapter.Wraps`."""
-        return wrap(self._reach, self._identity, key, plain)
-
-    def unwrap(self, key: str, wrapped: bytes) -> bytes:
-        return unwrap(self._reach, self._identity, key, wrapped)
-
     def close(self) -> None:
         """Closes the connections. The adapter connects again when it is used again."""
         with self._lock:
@@ -236,6 +228,7 @@ def _features(options: KeyVaultOptions) -> Features:
         ),
         values=Limits(max_bytes=VALUE_BYTES),
         text_values=True,
+        folds_case=True,
         holds_secrets=True,
         keeps_overwritten=True,
         keeps_deleted=True,

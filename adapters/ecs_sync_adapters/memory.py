@@ -58,6 +58,7 @@ class MemoryOptions:
     page: int = option("Items in one page of a listing", default=100)
     ordered: bool = option("Listings come in the byte order of ids", default=True)
     values_in_listing: bool = option("Listings carry values", default=True)
+    folds_case: bool = option("Declares that case does not count in names", default=False)
     text_values: bool = option("Values that are not UTF-8 are refused", default=False)
     holds_secrets: bool = option("Made for secrets; else it forgets what is one", default=False)
     history: bool = option("Old versions are kept; class C always keeps them", default=False)
@@ -352,6 +353,7 @@ def _features(options: MemoryOptions) -> Features:
             rules=() if forbidden is None else (Rule(forbidden, "its name holds what this store forbids"),),
         ),
         values=Limits(options.min_value_bytes, options.max_value_bytes),
+        folds_case=options.folds_case,
         text_values=options.text_values,
         holds_secrets=options.holds_secrets,
         keeps_overwritten=history,

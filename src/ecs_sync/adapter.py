@@ -157,6 +157,16 @@ def patiently(ask: Callable[[], T]) -> Generator[Page, None, T]:
         yield Page(failed=failed)
 
 
+def counted(ask: Callable[[], T], made: Callable[[], int]) -> Generator[Page, None, tuple[T, int]]:
+    """As `patiently`, and the calls of the time that worked, where ``made`` tells all calls so far."""
+
+    def asked() -> tuple[T, int]:
+        before = made()
+        return ask(), made() - before
+
+    return (yield from patiently(asked))
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Pages, to be read once; or ``unchanged`` since the token that was given, and no pages.
@@ -244,6 +254,8 @@ class Features:
     guard: Guard
     ids: Limits = Limits()
     values: Limits = Limits()
+    folds_case: bool = False
+    """Names that differ only by case are one item."""
     text_values: bool = False
     """Values are text: bytes that are not UTF-8 are refused."""
     holds_secrets: bool = False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ecs_sync.adapter import ItemId
 from ecs_sync.diff import Image, Unsayable, Unseen
 from ecs_sync.looking import Looking
-from ecs_sync.model import Entry, Type
+from ecs_sync.model import Entry, Key, Type
 from ecs_sync.plan import Change
 from ecs_sync.policy import First, Secrets, Why
 from ecs_sync.store import Store, Stored
@@ -63,6 +65,19 @@ def keeps_back(change: Change, image: Image, looking: Looking, store: Store) -> 
     if secret and not (store.keeps_secrets or there or _copied(change, looking)):
         return Why.UNSAYABLE, f"it would {does} a secret that nothing keeps: configure store.key"
     return None
+
+
+def one_name(creates: Sequence[Change], taken: Iterable[ItemId]) -> dict[Key, str]:
+    """Of items to be created where case does not count: the keys whose names are taken, with reasons."""
+    names: dict[str, set[ItemId]] = {}
+    for id in (*taken, *(change.item for change in creates if change.item is not None)):
+        names.setdefault(id.casefold(), set()).add(id)
+    refused: dict[Key, str] = {}
+    for change in creates:
+        others = names[change.item.casefold()] - {change.item} if change.item is not None else set()
+        if others:
+            refused[change.key] = f"case does not count here, and {min(others)!r} is the same name"
+    return refused
 
 
 def _copied(change: Change, looking: Looking) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from ecs_sync.adapter import ItemId
-from ecs_sync.admission import keeps_back, kept_out
+from ecs_sync.admission import keeps_back, kept_out, one_name
 from ecs_sync.decide import decide
 from ecs_sync.diff import UNSEEN, State, Unsayable
 from ecs_sync.looking import Looking, Side, look
@@ -255,6 +255,8 @@ class _Weighing:
     def rehearse(self) -> None:
         """Tries every push into an item of many entries on paper; what spoils it is held, by name."""
         for side in self.sides:
+            if side.remote.features.folds_case:
+                self._hold_doubles(side)
             if side.remote.mapping.single:
                 continue
             by_item: dict[ItemId, list[Change]] = {}
@@ -265,10 +267,18 @@ class _Weighing:
                 existing = side.item(id) if side.may_hold(id) else None
                 pushes = [(change.key, change.after) for change in changes]
                 refused = dict(side.remote.rehearse(id, pushes, existing).refused)
-                for change in changes:
-                    if change.key in refused:
-                        self.changes.remove(change)
-                        self.holds.append(held_back(change, refused[change.key]))
+                self._hold_back(changes, refused)
+
+    def _hold_doubles(self, side: Side) -> None:
+        mine = [c for c in self.changes if c.side == side.remote.link and c.expected is None]
+        taken = (base.item for base in side.bases(self.store)) if mine else ()
+        self._hold_back(mine, one_name(mine, taken))
+
+    def _hold_back(self, changes: Sequence[Change], refused: Mapping[Key, str]) -> None:
+        for change in changes:
+            if change.key in refused:
+                self.changes.remove(change)
+                self.holds.append(held_back(change, refused[change.key]))
 
     def note_moving(self) -> None:
         """Notes at each side which keys' bases this plan would move."""
