@@ -98,7 +98,7 @@ def _error(error: Exception, doing: str) -> AdapterError:
         return Rejected(f"{doing}: the key, or this version of it, is disabled: enable it")
     match failure.kind:
         case Kind.MISSING:
-            return Rejected(f"{doing}: there is no such key, or not this version of it: make or restore it")
+            return Rejected(f"{doing}: {_MISSING}")
         case Kind.REFUSED | Kind.CONFLICT | Kind.MOVED:
             return Rejected(f"{doing}: {_REFUSED}")
         case Kind.DENIED if failure.status == 403:
@@ -115,6 +115,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 _ROLE = "give it the role Key Vault Crypto User (get, wrapKey and unwrapKey), see docs/store-key.md"
+_MISSING = "there is no such key; or it was wrapped with another key, whose version this one does not have"
 _REFUSED = (
     "the vault refuses it: the key is not of type RSA or not for wrapKey and unwrapKey, or what shall be "
     "unwrapped was wrapped with another key, or is damaged"
