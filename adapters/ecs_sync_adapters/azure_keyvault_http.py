@@ -115,7 +115,10 @@ class Wire:
 
 
 def sent() -> int:
-    """How many requests this thread has sent to vaults so far, questions for the challenge included."""
+    """How many requests this thread has sent to vaults so far; not the questions for the challenge.
+
+    Threads that begin together each ask for it, or one does: there is no telling in advance.
+    """
     return _sent.get()
 
 
@@ -126,7 +129,7 @@ class _Counted:
         self._transport = transport
 
     def send(self, request: Any, **told: Any) -> Any:
-        _sent.set(_sent.get() + 1)
+        _sent.set(_sent.get() + ("Authorization" in request.headers))
         return self._transport.send(request, **told)
 
     def __getattr__(self, name: str) -> Any:

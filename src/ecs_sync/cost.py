@@ -6,7 +6,7 @@ from the batches that the run would make and the prices that the adapter declare
 process knows already is asked for again by one in another, and counted.
 
 Authentication does not count: log-ins, the renewal and lookup of tokens, whatever is asked of who gives them
-out. A request to the provider itself does, also where it is sent to be told how to authenticate.
+out, and requests without a credential that are sent only to be told how to authenticate.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _azure_keyvault() -> Iterator[Served]:
     with KeyVaultServer(clock=lambda: ahead[0]) as server:
         yield Served(
             server.connection(),
-            lambda: len(server.requests),
+            lambda: sum("authorization" in request.headers for request in server.requests),
             server.environment,
             wait,
             http_challenge_cache.clear,
