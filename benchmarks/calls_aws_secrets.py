@@ -20,7 +20,7 @@ from pathlib import Path
 from ecs_sync.config import load
 from ecs_sync.registry import Registry
 from ecs_sync.store import FileKeys, Store
-from ecs_sync.sync import Order, run
+from ecs_sync.sync import Order, priced, run
 from ecs_sync.workbench import Workbench, fingerprint_key_of
 from ecs_sync_adapters.aws_secrets import SecretsAdapter
 from ecs_sync_adapters.aws_secrets_options import SecretsOptions, SecretsPlace
@@ -51,11 +51,14 @@ jobs:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What one run asked of Secrets Manager, by operation, and what the API asks for at least."""
+    """What one run asked of Secrets Manager, by operation; what the API asks for at least, and what the plan
+    had foreseen, where there was one.
+    """
 
     what: str
     calls: Counter[str]
     least: int
+    foreseen: int | None = None
 
 
 @dataclass
@@ -70,10 +73,13 @@ class Trial:
     def measured(self, what: str, least: int) -> Count:
         """What the next run asks."""
         self.source.write_text(json.dumps(self.held), encoding="utf-8")
+        _, cost = priced(self.bench.job("job"), self.bench.store)
+        (foreseen,) = (link.calls for link in cost.links if link.link == "secrets")
         before = len(self.aws.requests)
         report = run(self.bench.job("job"), self.bench.store, Order("benchmark"))
         assert report.exit_code == 0, report
-        return Count(what, Counter(each.operation for each in self.aws.requests[before:]), least)
+        calls = Counter(each.operation for each in self.aws.requests[before:])
+        return Count(what, calls, least, foreseen)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def failed_entry(code: str, text: str) -> Failure:
     """The failure of one of many that a call asked for, as its answer tells it."""
     if code in _INTERNAL:
         return Failure(Kind.UNANSWERED, code, f"AWS failed with {code}")
-    told = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    told: Any = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return _answered(sdk.ClientError(told, "entry"), "entry")
 
 

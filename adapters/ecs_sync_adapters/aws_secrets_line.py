@@ -42,7 +42,7 @@ class Line:
         while True:
             answer = self.read(operation, field, doing, **request)
             yield answer
-            if not goes_on(answer, tokens, doing):
+            if not goes_on(answer.get("NextToken"), tokens, doing):
                 return
             request["NextToken"] = tokens[-1]
 
@@ -55,20 +55,25 @@ class Line:
             raise reading_error(answer, doing)
         return answer
 
-    def own(self, arn: str) -> str:
-        """The ARN of a secret, which must be one of the account that the connection names, if any."""
+    def strange(self, arn: str) -> str:
+        """Why a secret is not one of the account that the connection names. Empty where it is one."""
         account = arn.split(":")[4]
-        if self.account is not None and account != self.account:
-            raise Denied(
-                f"the credential leads to account {account}, and the connection says account {self.account}: "
-                "correct the one or the other"
-            )
+        if self.account in (None, account):
+            return ""
+        return (
+            f"the credential leads to account {account}, and the connection says account {self.account}: "
+            "correct the one or the other"
+        )
+
+    def own(self, arn: str) -> str:
+        """The ARN of a secret. Raises Denied where it is not one of the account of the connection."""
+        if reason := self.strange(arn):
+            raise Denied(reason)
         return arn
 
 
-def goes_on(answer: Any, tokens: list[str], doing: str) -> bool:
+def goes_on(token: str | None, tokens: list[str], doing: str) -> bool:
     """Does another page come? Its token is then the last of ``tokens``. Raises where it was there before."""
-    token = answer.get("NextToken")
     if not token:
         return False
     if token in tokens:

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
-from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.aws_errors import Failure, Kind, failed_entry, reading_error
 from ecs_sync_adapters.aws_secrets_line import MISSING, STATE, Gone, Line, goes_on, in_its_terms
 
@@ -71,7 +70,7 @@ def listed(line: Line, root: str) -> Iterator[Page]:
     while True:
         seen = [_description(line, told, "SecretVersionsToStages") for told in answer["SecretList"]]
         items = [each.item() for each in seen if each.name.startswith(root) and not each.absent]
-        more = goes_on(answer, tokens, doing)
+        more = goes_on(answer.get("NextToken"), tokens, doing)
         yield Page(tuple(items), proof=None if more else Proof())
         if not more:
             return
@@ -154,14 +153,8 @@ def pinned(line: Line, id: ItemId, version: str) -> Item | None:
 
 def _read(line: Line, ids: Sequence[ItemId]) -> Page:
     before = line.calls
-    read: dict[ItemId, Item | Failure] = {}
-    if len(ids) > 1:
-        read = _batch(line, ids)
-    one_by_one = [id for id in ids if id not in read] if not read else []
-    for id in one_by_one:
-        answer = line.ask("get_secret_value", "VersionId", SecretId=id, VersionStage=CURRENT)
-        read[id] = answer if isinstance(answer, Failure) else _item(line, answer)
-    items, absent = [], []
+    read = (_batch(line, ids) if len(ids) > 1 else {}) or {id: _one(line, id) for id in ids}
+    items: list[Item] = []
     for id in ids:
         match read.get(id):
             case Item() as item:
@@ -169,33 +162,47 @@ def _read(line: Line, ids: Sequence[ItemId]) -> Page:
             case None:
                 items.append(Item(id, None, True, unreadable="the answer does not mention it"))
             case Failure() as failure:
-                item = _unread(line, id, failure)
-                items += [item] if item is not None else []
-                absent += [id] if item is None else []
-    return Page(tuple(items), tuple(absent), calls=line.calls - before)
+                unread = _unread(line, id, failure)
+                items += [unread] if unread is not None else []
+    there = {item.id for item in items}
+    return Page(tuple(items), tuple(id for id in ids if id not in there), calls=line.calls - before)
+
+
+def _one(line: Line, id: ItemId) -> Item | Failure:
+    answer = line.ask("get_secret_value", "VersionId", SecretId=id, VersionStage=CURRENT)
+    return answer if isinstance(answer, Failure) else _item(line, answer)
 
 
 def _batch(line: Line, ids: Sequence[ItemId]) -> dict[ItemId, Item | Failure]:
     """What one call tells of up to twenty secrets; nothing where the credential may not ask so."""
-    request: dict[str, Any] = {"SecretIdList": list(ids)}
+    doing, tokens = f"reading {ids[0]} and {len(ids) - 1} more", list[str]()
     read: dict[ItemId, Item | Failure] = {}
+    request: dict[str, Any] = {"SecretIdList": list(ids)}
     while True:
-        answer = line.ask("batch_get_secret_value", "SecretValues", **request)
-        if isinstance(answer, Failure):
-            if answer.kind is Kind.DENIED and not read:
+        token = _take(line, request, read)
+        if isinstance(token, Failure):
+            if token.kind is Kind.DENIED and not read:
                 return {}
-            raise reading_error(answer, f"reading {ids[0]} and {len(ids) - 1} more")
-        for told in answer["SecretValues"]:
-            read[told["Name"]] = _item(line, told)
-        for error in answer.get("Errors") or ():
-            failure = failed_entry(str(error.get("ErrorCode")), str(error.get("Message")))
-            read[str(error.get("SecretId"))] = in_its_terms(failure)
-        token = answer.get("NextToken")
-        if not token:
+            raise reading_error(token, doing)
+        if not goes_on(token, tokens, doing):
             return read
-        if token == request.get("NextToken"):
-            raise Unavailable(f"reading {ids[0]}: Secrets Manager gave a page token twice")
-        request["NextToken"] = token
+        request["NextToken"] = tokens[-1]
+
+
+def _take(line: Line, request: Mapping[str, Any], read: dict[ItemId, Item | Failure]) -> str | Failure | None:
+    """Adds to ``read`` what one call tells, and gives the token of the next.
+
+    By itself, so that no frame which raises holds an answer: a traceback may be shown with its locals.
+    """
+    answer = line.ask("batch_get_secret_value", "SecretValues", **request)
+    if isinstance(answer, Failure):
+        return answer
+    for told in answer["SecretValues"]:
+        read[told["Name"]] = _item(line, told)
+    for error in answer.get("Errors") or ():
+        failure = failed_entry(str(error.get("ErrorCode")), str(error.get("Message")))
+        read[str(error.get("SecretId"))] = in_its_terms(failure)
+    return answer.get("NextToken") or None
 
 
 def _unread(line: Line, id: ItemId, failure: Failure) -> Item | None:
@@ -216,9 +223,11 @@ def _item(line: Line, told: Any) -> Item:
     text = told.get("SecretString")
     value = told.get("SecretBinary") if text is None else text.encode()
     kind = "binary" if text is None else "string"
-    shown = attributes({"arn": line.own(told["ARN"]), "kind": kind})
-    unreadable = "its version has no value yet" if value is None else None
-    return Item(told["Name"], value, True, shown, told["VersionId"], unreadable=unreadable)
+    shown = attributes({"arn": told["ARN"], "kind": kind})
+    reason = line.strange(told["ARN"]) or ("its version has no value yet" if value is None else None)
+    return Item(
+        told["Name"], None if reason else value, True, shown, told["VersionId"], unreadable=reason or None
+    )
 
 
 def _description(line: Line, told: Any, stages: str) -> Description:

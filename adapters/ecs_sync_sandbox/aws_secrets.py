@@ -55,8 +55,9 @@ class Secrets:
     """The secrets of one account and region. ``lag`` is how many seconds listings stay behind: up to 300."""
 
     def __init__(self, account: str, region: str, denied: Set[tuple[str, str]]) -> None:
+        self.account = account
         self.lag = 0.0
-        self._backend = secretsmanager_backends[account][region]
+        self._backend: Any = secretsmanager_backends[account][region]
         self._denied = denied
         self._ahead = 0.0
         self._shown: dict[str, list[tuple[float, Answer | None]]] = {}

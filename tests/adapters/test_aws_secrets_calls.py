@@ -87,8 +87,10 @@ def test_writes_cost_what_the_features_say(aws: AwsServer, secrets: SecretsAdapt
     assert (prices.get.of(20), prices.peek.of(20)) == (1, 20)
 
 
-def test_whole_runs_cost_what_the_documentation_says() -> None:
-    assert [(count.calls.total(), count.least) for count in counts(30, 4, 2)] == [
+def test_whole_runs_cost_what_the_documentation_says_and_what_their_plans_foresaw() -> None:
+    counted = counts(30, 4, 2)
+    assert [count.foreseen for count in counted] == [count.calls.total() for count in counted]
+    assert [(count.calls.total(), count.least) for count in counted] == [
         (1 + 30 + 2, 30),  # a page; the creations; their proof
         (1, 1),
         (1 + 1 + 3 * 4 + 1, 4),  # a page; the values for the archive; look, store, move; the proof

@@ -52,7 +52,7 @@ class Hand:
 def shared() -> Iterator[tuple[AwsServer, SecretsAdapter]]:
     """One server and adapter: behaviours that order faults of it would need their own."""
     with AwsServer() as aws:
-        adapter = adapter_of(aws, scheduled="restore")
+        adapter = adapter_of(aws, scheduled="restore", account=aws.secrets.account)
         yield aws, adapter
         adapter.close()
 

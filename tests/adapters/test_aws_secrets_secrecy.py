@@ -58,6 +58,28 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPa
 # -- logs and errors
 
 
+def reads_that_fail(aws: AwsServer, secrets: SecretsAdapter) -> list[BaseException]:
+    """The errors of reads, some of whose answers hold values."""
+    errors = list[BaseException]()
+    both = [DB, "acme/prod/other", "acme/prod/none"]
+
+    def attempt() -> None:
+        try:
+            items(secrets.get(both))
+        except AdapterError as error:
+            errors.append(error)
+
+    aws.secrets.fail_entry_next(DB, "ThrottlingException")
+    attempt()
+    aws.fail_next("BatchGetSecretValue", "InternalServiceError", 500)
+    attempt()
+    aws.fail_next("BatchGetSecretValue", "AccessDeniedException")
+    aws.pass_next("GetSecretValue")
+    aws.fail_next("GetSecretValue", "ThrottlingException")
+    attempt()
+    return errors
+
+
 def everything_that_carries_a_value(aws: AwsServer, secrets: SecretsAdapter) -> list[BaseException]:
     """Every call with the canary in its request or answer; the errors that came of it."""
     value, errors = CANARY.encode(), list[BaseException]()
@@ -87,6 +109,8 @@ def everything_that_carries_a_value(aws: AwsServer, secrets: SecretsAdapter) -> 
     assert len(items(secrets.get([DB, "acme/prod/none"]))) == 1
     assert len(items(secrets.history(DB, None))) >= 4
     assert secrets.version(DB, revision(secrets, DB)) is not None
+    attempt(Put("acme/prod/other", value, None))
+    errors += reads_that_fail(aws, secrets)
     assert CANARY not in repr(items(secrets.list(PLACE, None))) + repr(one(secrets, DB)) + repr(secrets)
     return errors
 
@@ -102,7 +126,7 @@ def test_no_secret_is_in_any_log_or_error_even_at_debug(
     caplog.clear()
     errors = everything_that_carries_a_value(aws, secrets)
     assert CANARY not in "\n".join(str(vars(record)) for record in caplog.records)
-    assert len(errors) == 7
+    assert len(errors) == 10
     for error in errors:
         whole = traceback.TracebackException.from_exception(error, capture_locals=True)
         assert CANARY not in "".join(whole.format())
