@@ -12,21 +12,16 @@ a rate, a denied name, short and empty pages. From a shell: ``python -m ecs_sync
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import signal
-import socket
-import struct
 import sys
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 import boto3
@@ -34,6 +29,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
+from ecs_sync_sandbox.aws_exchange import Reply, listen
 from ecs_sync_sandbox.aws_guard import Fault, Known, refusal, resolved_tier
 from ecs_sync_sandbox.aws_kms import SERVICE, refused
 from ecs_sync_sandbox.aws_pages import chosen, rest, token_after
@@ -47,6 +43,13 @@ _VALUES = ("Value", "SecretString", "SecretBinary", "Plaintext", "CiphertextBlob
 _PASSED = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token")
 _MOTO_PAGE = 10
 _LONGEST_HOLD = 60.0
+KEYS = {
+    "credential": "explicit",
+    "access_key_id": "env:ECS_SYNC_SANDBOX_AWS_KEY_ID",
+    "secret_access_key": "env:ECS_SYNC_SANDBOX_AWS_KEY",
+}
+"""How a connection says which keys it takes: never those that somebody has for AWS itself."""
+KEYS_ENVIRONMENT = {"ECS_SYNC_SANDBOX_AWS_KEY_ID": "sandbox", "ECS_SYNC_SANDBOX_AWS_KEY": "sandbox"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,7 @@ class Request:
     access_key_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def _faulty(fault: Fault, headers: Mapping[str, str]) -> _Reply:
+def _faulty(fault: Fault, headers: Mapping[str, str]) -> Reply:
     """An error in the protocol of the request: JSON, or XML for STS, whose requests are forms."""
     if "json" in headers.get("content-type", ""):
         kind = "application/x-amz-json-1.1"
@@ -75,7 +71,7 @@ def _faulty(fault: Fault, headers: Mapping[str, str]) -> _Reply:
         kind = "text/xml"
         error = f"<Code>{escape(fault.code)}</Code><Message>{escape(fault.message)}</Message>"
         body = f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
-    return _Reply(fault.status, body.encode(), (("Content-Type", kind), *fault.headers))
+    return Reply(fault.status, body.encode(), (("Content-Type", kind), *fault.headers))
 
 
 class AwsServer:
@@ -94,7 +90,7 @@ class AwsServer:
         self._holds: list[Hold] = []
         self.secrets = Secrets(self._account, region, self._denied)
         self._serial = itertools.count(1)
-        self._http = _listen(self, port)
+        self._http = listen(self._answer, port)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
@@ -108,6 +104,15 @@ class AwsServer:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+    def connection(self, adapter: str = "aws-ssm") -> dict[str, Any]:
+        """The entry of ``connections:`` that reaches it, with `environment` set: aws-ssm or aws-secrets."""
+        return {"adapter": adapter, "region": self.region, "endpoint": self.url, **KEYS}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the entry takes from the environment."""
+        return KEYS_ENVIRONMENT
 
     def client(self, service: str = "ssm", **config: Any) -> Any:
         """A boto3 client of this server, for edits from outside. It retries nothing."""
@@ -174,7 +179,7 @@ class AwsServer:
 
     # -- how a request is answered
 
-    def _answer(self, operation: str, body: bytes, headers: Mapping[str, str]) -> _Reply | None:
+    def _answer(self, operation: str, body: bytes, headers: Mapping[str, str]) -> Reply | None:
         is_json = "json" in headers.get("content-type", "")
         request: dict[str, Any] = json.loads(body or b"{}") if is_json else {}
         reply, kept = self._scripted(operation, request, body, headers)
@@ -185,7 +190,7 @@ class AwsServer:
 
     def _scripted(
         self, operation: str, request: dict[str, Any], body: bytes, headers: Mapping[str, str]
-    ) -> tuple[_Reply, bool]:
+    ) -> tuple[Reply, bool]:
         """The reply, and whether the client gets to see it."""
         if fault := self._standing_fault(operation, request):
             return _faulty(fault, headers), True
@@ -235,7 +240,7 @@ class AwsServer:
         headers: Mapping[str, str],
         size: int | None,
         token: str | None,
-    ) -> _Reply:
+    ) -> Reply:
         with self._lock:
             if headers.get("x-amz-target", "").startswith(_SECRETS):
                 return self._secret(operation, request, headers, size, token)
@@ -266,7 +271,7 @@ class AwsServer:
         headers: Mapping[str, str],
         size: int | None,
         token: str | None,
-    ) -> _Reply:
+    ) -> Reply:
         def moto(operation: str, request: Mapping[str, Any]) -> Answer | Fault:
             target = {**headers, "x-amz-target": _SECRETS + operation}
             reply = self._ask_moto(json.dumps(request).encode(), target)
@@ -277,7 +282,7 @@ class AwsServer:
         if isinstance(answer, Fault):
             return _faulty(answer, headers)
         kind = ("Content-Type", "application/x-amz-json-1.1")
-        return _Reply(200, json.dumps(answer).encode(), (kind,))
+        return Reply(200, json.dumps(answer).encode(), (kind,))
 
     def _learn(self, operation: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         if operation == "PutParameter":
@@ -291,12 +296,12 @@ class AwsServer:
             for name in request.get("Names") or [request.get("Name")]:
                 self._known.pop(name, None)
 
-    def _ask_moto(self, body: bytes, headers: Mapping[str, str]) -> _Reply:
+    def _ask_moto(self, body: bytes, headers: Mapping[str, str]) -> Reply:
         passed = {name: headers[name] for name in _PASSED if name in headers}
         passed["x-moto-account-id"] = self._account
         response = self._moto.post("/", data=body, headers=passed)
         kind = response.headers.get("Content-Type", "application/x-amz-json-1.1")
-        return _Reply(response.status_code, response.get_data(), (("Content-Type", kind),))
+        return Reply(response.status_code, response.get_data(), (("Content-Type", kind),))
 
     def _page(
         self,
@@ -305,7 +310,7 @@ class AwsServer:
         headers: Mapping[str, str],
         size: int | None,
         token: str | None,
-    ) -> _Reply:
+    ) -> Reply:
         """One page of at most MaxResults items, or of ``size``; moto always answers ten descriptions."""
         wanted = min(
             request.get("MaxResults", _PAGED[operation]), _PAGED[operation] if size is None else size
@@ -322,7 +327,7 @@ class AwsServer:
             page = self._page_by_name(names, request, headers, wanted)
         if token is not None:
             page["NextToken"] = token
-        return _Reply(200, json.dumps(page).encode(), (("Content-Type", "application/x-amz-json-1.1"),))
+        return Reply(200, json.dumps(page).encode(), (("Content-Type", "application/x-amz-json-1.1"),))
 
     def _page_by_name(
         self, names: Sequence[str], request: Mapping[str, Any], headers: Mapping[str, str], wanted: int
@@ -368,46 +373,6 @@ def client_of(url: str, region: str = "eu-west-1", service: str = "ssm", **confi
         aws_secret_access_key="sandbox",  # noqa: S106
         config=Config(retries=retries, **config),
     )
-
-
-def _listen(aws: AwsServer, port: int) -> ThreadingHTTPServer:
-    class Exchange(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = 65536
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            operation = headers.get("x-amz-target", "").rpartition(".")[2]
-            if not operation:
-                operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
-            reply = aws._answer(operation, body, headers)
-            if reply is None:
-                _reset(self.connection)
-                self.close_connection = True
-                return
-            with contextlib.suppress(ConnectionError):
-                self.send_response_only(reply.status)
-                for name, value in reply.headers:
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-                self.wfile.flush()
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Exchange, bind_and_activate=False)
-    server.daemon_threads = True
-    server.request_queue_size = 128
-    server.server_bind()
-    server.server_activate()
-    return server
-
-
-def _reset(connection: socket.socket) -> None:
-    """Closes with RST, so that the client sees the loss at once and not as an orderly end."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -28,7 +28,7 @@ from typing import Any, Self
 from ministack.core.responses import request_scope
 from ministack.services import appconfig as ministack
 
-from ecs_sync_sandbox.aws import client_of
+from ecs_sync_sandbox.aws import KEYS, KEYS_ENVIRONMENT, client_of
 from ecs_sync_sandbox.aws_appconfig_rules import (
     FLAGS,
     Asked,
@@ -106,14 +106,20 @@ class AppConfigServer:
         return client_of(self.url, self.region, "appconfig", **config)
 
     def connection(self) -> dict[str, Any]:
-        """The entry under ``connections:`` that reaches this server."""
+        """The entry under ``connections:`` that reaches this server, with `environment` set."""
         return {
             "adapter": "aws-appconfig",
             "region": self.region,
             "endpoint": self.url,
             "strategy": INSTANT,
             "missing_profile": "create",
+            **KEYS,
         }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the entry takes from the environment."""
+        return KEYS_ENVIRONMENT
 
     def advance(self, minutes: float) -> None:
         """Lets so much time pass for deployments."""

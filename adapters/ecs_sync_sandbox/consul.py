@@ -284,6 +284,15 @@ class ConsulServer:
             kv = self._agent.tenants[partition, namespace] = KeyValues()
         return kv
 
+    def connection(self) -> dict[str, str]:
+        """The entry of ``connections:`` that reaches it."""
+        return {"adapter": "consul", "url": self.url}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the entry takes from the environment: nothing."""
+        return {}
+
     def lose_leader(self, times: int = 1) -> None:
         """The next requests find the cluster without a leader."""
         self.fail_next(500, body="No cluster leader", times=times)

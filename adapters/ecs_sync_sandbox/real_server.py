@@ -31,6 +31,7 @@ class RealServer:
 
     ``command`` gives the arguments for a port, ``ready`` says whether the server at a URL such as
     ``http://127.0.0.1:4566`` answers as it should; it is asked again until ``timeout`` seconds are over.
+    ``port`` 0 takes a free one.
     What the server writes goes to a file that is gone with it.
     """
 
@@ -40,8 +41,9 @@ class RealServer:
         ready: Callable[[str], bool],
         environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
+        port: int = 0,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = command
         self._ready = ready

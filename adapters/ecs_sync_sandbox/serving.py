@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 import threading
-from contextlib import ExitStack
-from importlib import import_module
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from ecs_sync.cli.calling import Call, say, verb, warn
 from ecs_sync.errors import ConfigError
 from ecs_sync.report import Exit
+from ecs_sync_sandbox.printed import assignments, configuration, exports, notes
+from ecs_sync_sandbox.running import Missing, Running, running
+from ecs_sync_sandbox.stand_ins import ROWS
 
-_READY = """\
-# Ready to use while the sandbox runs: save it as ecs-sync.yaml; 'ecs-sync init' makes its store.
-store: {{url: "sqlite:///ecs-sync.db"}}
-connections:
-{connections}\
-jobs:
-  demo:
-    scope: {{application: demo}}
-    links:
-{links}\
-"""
+_NAMES = [row.name for row in ROWS]
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.group(epilog="Example: ecs-sync sandbox up > ecs-sync.yaml")
@@ -32,48 +28,81 @@ def sandbox() -> None:
     """Serve stand-ins for providers on this machine."""
 
 
-@sandbox.command("up", epilog="Example: ecs-sync sandbox up --consul-port 8500")
-@click.option("--consul-port", default=0, metavar="PORT", help="0 takes a free one.")
-@click.option("--aws-port", default=0, metavar="PORT", help="0 takes a free one.")
-@click.option("--only", type=click.Choice(["consul", "aws"]), help="Serve only this one.")
-@verb
-def up(call: Call, consul_port: int, aws_port: int, only: str | None) -> int:
-    """Serve a Consul and an AWS Parameter Store on this machine, and print a configuration for them.
+def _ports(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
+    """The ports by the names of stand-ins. Raises BadParameter."""
+    ports = {}
+    for word in given:
+        name, _, number = word.partition("=")
+        if name not in _NAMES or not number.isdecimal() or not 0 <= int(number) < 2**16:
+            known = ", ".join(_NAMES)
+            raise click.BadParameter(f"{word!r} is not NAME=PORT, such as consul=8500; the names are {known}")
+        ports[name] = int(number)
+    return ports
 
-    They hold what is written until Ctrl-C ends them, and listen on the loopback address only.
+
+@sandbox.command("up", epilog="Example: ecs-sync sandbox up --port consul=8500 > ecs-sync.yaml")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(_NAMES),
+    help="Serve this one; may be given again. By default all whose packages are installed.",
+)
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="NAME=PORT",
+    callback=_ports,
+    help="Serve this one there, such as consul=8500; the others take free ports. May be given again.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the environment variables to this file, for its owner only, instead of saying them.",
+)
+@verb
+def up(call: Call, only: tuple[str, ...], ports: dict[str, int], env_file: Path | None) -> int:
+    """Serve stand-ins of providers on this machine, and print a configuration that reaches them all.
+
+    The configuration goes to standard output. To standard error go the environment variables that it
+    needs, in lines that a shell reads. The stand-ins hold what is written until Ctrl-C ends them, and
+    listen on the loopback address only.
     """
-    stopped = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    try:
-        with ExitStack() as servers:
-            connections, links = "", ""
-            if only != "aws":
-                consul = servers.enter_context(_server("consul", "ConsulServer")(port=consul_port))
-                connections += f'  consul: {{adapter: consul, url: "{consul.url}"}}\n'
-                links += (
-                    "      - {connection: consul, place: demo/, mapping: path, mode: two-way, priority: 50}\n"
-                )
-            if only != "consul":
-                aws = servers.enter_context(_server("aws", "AwsServer")(port=aws_port))
-                connections += f'  ssm: {{adapter: aws-ssm, region: {aws.region}, endpoint: "{aws.url}"}}\n'
-                links += "      - {connection: ssm, place: /demo/, mapping: path, mode: mirror}\n"
-            say(_READY.format(connections=connections, links=links))
-            if only != "consul":
-                warn("its AWS takes any credential: export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any")
-            warn("the sandbox is up; Ctrl-C ends it")
-            stopped.wait()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    rows = [row for row in ROWS if row.name in (only or _NAMES)]
+    with _until_asked() as asked, running(rows, ports, call.registry().adapter) as every:
+        served = [one for one in every if isinstance(one, Running)]
+        missing = [one for one in every if isinstance(one, Missing)]
+        if missing and (only or not served):
+            raise ConfigError("; ".join(f"the stand-in {one.row.name!r}: {one.reason}" for one in missing))
+        variables = assignments(exports(served, call.environ))
+        if env_file is not None:
+            _write(env_file, variables)
+            variables = f"# . {env_file.absolute()}\n"
+        say(configuration(served))
+        warn(notes(served, missing, variables).rstrip("\n"))
+        asked.wait()
     return Exit.DONE
 
 
-def _server(module: str, name: str) -> Any:
-    """A stand-in, found by name when it is called for: the engine stands without it."""
+def _write(path: Path, text: str) -> None:
+    """Makes the file anew, or leaves the one that was; only its owner can read it at any time."""
+    number, draft = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     try:
-        return getattr(import_module(f"ecs_sync_sandbox.{module}"), name)
-    except ImportError as error:
-        raise ConfigError(
-            f"the sandbox needs {error.name}, which is not installed: pip install 'ecs-sync[sandbox]'"
-        ) from None
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink()
+        raise
+
+
+@contextmanager
+def _until_asked() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and the end of the terminal set; they do nothing else meanwhile."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in _ENDING}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,26 +50,6 @@ def test_the_command_is_there_as_a_module_and_names_its_version(tmp_path: Path) 
     command = [sys.executable, "-m", "ecs_sync", "--version"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("ecs-sync ")
-
-
-def test_the_sandbox_serves_with_a_configuration_that_works(bare: World) -> None:
-    process = bare.process("sandbox", "up", "--only", "consul")
-    try:
-        assert process.stdout is not None
-        lines = []
-        while line := process.stdout.readline().decode():
-            lines.append(line)
-            if "mode: two-way" in line:
-                break
-        (bare.folder / "ecs-sync.yaml").write_text("".join(lines))
-        assert bare("init").code == 0
-        bare("set", "demo", "greeting", "hello")
-        synced = bare("sync")
-        assert synced.code == 0, synced.out + synced.err
-        assert "converged" in synced.out
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
 
 
 def test_a_verb_of_another_package_that_is_not_installed_says_so_and_leaves_the_others(bare: World) -> None:
