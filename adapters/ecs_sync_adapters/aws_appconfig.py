@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from ecs_sync.adapter import (
@@ -134,13 +135,17 @@ class AppConfigAdapter:
     def _pages(
         self, line: Line, place: AppConfigPlace, sight: Sight, token: Token, profiles: Sequence[Profile]
     ) -> Iterator[Page]:
-        before = line.calls
+        calls = 0
         for profile in profiles:
-            item = item_of(line, self._directory, sight, profile, place.single_item or sight.spot.id(profile))
+            id = place.single_item or sight.spot.id(profile)
+            item, taken = yield from line.patiently(
+                partial(item_of, line, self._directory, sight, profile, id)
+            )
+            calls += taken
             if item is not None:
-                yield Page((item,), calls=line.calls - before)
-                before = line.calls
-        yield Page(proof=Proof(token), calls=line.calls - before)
+                yield Page((item,), calls=calls)
+                calls = 0
+        yield Page(proof=Proof(token), calls=calls)
 
     def _found(self, line: Line, ids: Sequence[ItemId]) -> Iterator[Page]:
         places: dict[str, list[ItemId]] = {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from ecs_sync.adapter import Page, counted
 from ecs_sync.errors import AdapterError, Rejected, Unavailable
 from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error, writing_error
 
@@ -13,6 +14,8 @@ _PAGE = 50
 
 MISSING = "ResourceNotFoundException"
 CONFLICT = "ConflictException"
+
+T = TypeVar("T")
 
 
 class Gone(Rejected):
@@ -47,6 +50,10 @@ class Line:
         if isinstance(answer, Failure):
             raise error_of(answer, doing)
         return answer
+
+    def patiently(self, ask: Callable[[], T]) -> Generator[Page, None, tuple[T, int]]:
+        """What ``ask`` gives, and the calls that it took: see `ecs_sync.adapter.counted`."""
+        return (yield from counted(ask, lambda: self.calls))
 
     def pages(self, operation: str, doing: str, **request: Any) -> Iterator[list[Any]]:
         """The items of a listing, fifty a call. Raises where it breaks off, or where it has no end."""

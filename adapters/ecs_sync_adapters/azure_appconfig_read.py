@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ecs_sync.adapter import (
@@ -24,6 +25,7 @@ from ecs_sync.adapter import (
     Revision,
     Token,
     attributes,
+    patiently,
 )
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.azure_appconfig_http import Answer, Wire, exactly, filtered, of_label, target
@@ -105,7 +107,10 @@ def _pages(
         if path in given:
             raise Unavailable(f"{doing}: a page has a next one that was there before, so they have no end")
         given.add(path)
-        answer, calls = (kept.answer, 0) if kept and kept.path == path else (_asked(wire, path, doing), 1)
+        if kept and kept.path == path:
+            answer, calls = kept.answer, 0
+        else:
+            answer, calls = (yield from patiently(partial(_asked, wire, path, doing))), 1
         path = _following(wire, answer, doing)
         etags.append(answer.etag)
         items = tuple(item for item in _items(answer, doing) if item.id != sentinel)

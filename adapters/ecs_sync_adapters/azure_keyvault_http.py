@@ -76,20 +76,25 @@ class Wire:
         return self._send(HttpRequest(method, path, params=dict(query or {}), json=body))
 
     def pages(self, path: str) -> Iterator[Answer | Failure]:
-        """Every page of a list. A failure is the last one, and what follows it stays untold."""
+        """Every page of a list. After a failure the next page is the same one, asked for again."""
         link, known = path, {path}
         while True:
-            page = self._send(HttpRequest("GET", link))
-            if isinstance(page, Answer) and not isinstance(page.said.get("value"), list):
-                page = Failure(Kind.UNANSWERED, "the answer is no list of a vault: check the address")
+            page = self._page(link)
             yield page
-            if isinstance(page, Failure) or not page.said.get("nextLink"):
+            if isinstance(page, Failure):
+                continue
+            if not page.said.get("nextLink"):
                 return
             link = str(page.said["nextLink"])
-            if link in known or not self._is_ours(link):
+            while link in known or not self._is_ours(link):
                 yield Failure(Kind.UNANSWERED, "the next page lies outside of the vault, or was here before")
-                return
             known.add(link)
+
+    def _page(self, link: str) -> Answer | Failure:
+        page = self._send(HttpRequest("GET", link))
+        if isinstance(page, Answer) and not isinstance(page.said.get("value"), list):
+            return Failure(Kind.UNANSWERED, "the answer is no list of a vault: check the address")
+        return page
 
     def close(self) -> None:
         """Ends the connections, those to whoever gives tokens too."""

@@ -14,11 +14,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, counted
 from ecs_sync_adapters.azure_errors import Failure, Kind, reading_error
-from ecs_sync_adapters.azure_keyvault_http import Wire, sent
+from ecs_sync_adapters.azure_keyvault_http import Answer, Wire, sent
 
 NAME = "[0-9A-Za-z-]{1,127}"
 _VERSION = "[0-9A-Fa-f]{32}"
@@ -163,27 +164,38 @@ def listed(wire: Wire, root: str) -> Iterator[Page]:
     The vault has no filter: this reads the list of all secrets, 25 a call, and a call more for each that
     changed just now.
     """
-    before = sent()
-    for answer in wire.pages("/secrets"):
-        doing = "listing the vault"
-        if isinstance(answer, Failure):
-            raise reading_error(answer, doing)
-        items = []
-        for said in answer.said["value"]:
-            entry = entry_in(said, doing)
-            if entry.managed or not entry.name.lower().startswith(root.lower()):
-                continue
-            # The same name to the vault, and one that begins as the place says.
-            item = _shown(wire, root + entry.name[len(root) :], entry, answer.date)
-            items += [] if item is None else [item]
+    pages, doing, last = wire.pages("/secrets"), "listing the vault", False
+    while not last:
+        answer, calls = yield from counted(partial(_next, pages, doing), sent)
+        entries = [entry_in(said, doing) for said in answer.said["value"]]
+        # The same name to the vault, and one that begins as the place says.
+        mine = {
+            root + entry.name[len(root) :]: entry
+            for entry in entries
+            if not entry.managed and entry.name.lower().startswith(root.lower())
+        }
+        items = [item_of(id, entry, answer.date, "") for id, entry in mine.items() if _is_told(entry, answer)]
+        for id in [id for id, entry in mine.items() if not _is_told(entry, answer)]:
+            yield Page(tuple(items), calls=calls)
+            item, calls = yield from counted(partial(_shown, wire, id, answer.date), sent)
+            items = [] if item is None else [item]
         last = not answer.said.get("nextLink")
-        yield Page(tuple(items), proof=Proof() if last else None, calls=sent() - before)
-        before = sent()
+        yield Page(tuple(items), proof=Proof() if last else None, calls=calls)
 
 
-def _shown(wire: Wire, id: ItemId, entry: Entry, date: float | None) -> Item | None:
-    if not entry.enabled or not is_fresh(entry, date):
-        return item_of(id, entry, date, "")
+def _next(pages: Iterator[Answer | Failure], doing: str) -> Answer:
+    answer = next(pages)
+    if isinstance(answer, Failure):
+        raise reading_error(answer, doing)
+    return answer
+
+
+def _is_told(entry: Entry, answer: Answer) -> bool:
+    """Is the revision clear from the list alone?"""
+    return not entry.enabled or not is_fresh(entry, answer.date)
+
+
+def _shown(wire: Wire, id: ItemId, date: float | None) -> Item | None:
     found = fetch(wire, id)
     if found is None:
         return None

@@ -18,7 +18,7 @@ from typing import Any
 
 import google_crc32c
 
-from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error
 from ecs_sync_adapters.gcp_secrets_session import Wire
@@ -94,13 +94,12 @@ def listed(wire: Wire, parent: Parent, root: str) -> Iterator[Page]:
     doing = f"listing {parent.path}"
     while True:
         request = types.ListSecretsRequest(parent=parent.path, page_size=parent.page_size, page_token=token)
-        answer = wire.ask("ListSecrets", request)
-        if isinstance(answer, Failure):
-            raise reading_error(answer, doing)
+        answer = yield from patiently(partial(_secrets, wire, request, doing))
         yield Page()
         for secret in answer.secrets:
             if (id := secret.name.rpartition("/")[2]).startswith(root):
-                yield _listed(wire, parent, id, _told(secret) if parent.labels else ())
+                told = _told(secret) if parent.labels else ()
+                yield (yield from patiently(partial(_listed, wire, parent, id, told)))
         token = answer.next_page_token
         if not token:
             yield Page(proof=Proof(), calls=0)
@@ -108,6 +107,13 @@ def listed(wire: Wire, parent: Parent, root: str) -> Iterator[Page]:
         if token in given:
             raise Unavailable(f"{doing}: Secret Manager gave a page token twice, so its pages have no end")
         given.add(token)
+
+
+def _secrets(wire: Wire, request: Any, doing: str) -> Any:
+    answer = wire.ask("ListSecrets", request)
+    if isinstance(answer, Failure):
+        raise reading_error(answer, doing)
+    return answer
 
 
 def _listed(wire: Wire, parent: Parent, id: ItemId, told: Attributes) -> Page:

@@ -35,7 +35,7 @@ from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.vault_errors import reading_error, writing_error
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
-from ecs_sync_adapters.vault_session import Session, not_kv, walk
+from ecs_sync_adapters.vault_session import Session, listed, not_kv
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
@@ -70,21 +70,17 @@ class VaultKv1Adapter:
         return Listing(self._listed(place))
 
     def _listed(self, place: VaultPlace) -> Iterator[Page]:
-        """A page a secret: the engine paces pages, and so each call finds its turn."""
-        before = self._session.made
+        _, calls = yield from self._session.patiently(self._check_mount)
+        if calls:
+            yield Page(calls=calls)
+        yield from listed(self._session, self._names, self._looked, place)
+        yield Page(proof=Proof(), calls=0)
+
+    def _check_mount(self) -> None:
+        """What is another engine must not pass for an empty mount."""
         key = self._keyed()
         if isinstance(key, Failure):
             raise reading_error(key, f"{self._session.where}: looking at the mount")
-        for id in self._ids(place):
-            item = self._looked(id)
-            yield Page(() if item is None else (item,), calls=self._session.made - before)
-            before = self._session.made
-        yield Page(proof=Proof(), calls=self._session.made - before)
-
-    def _ids(self, place: VaultPlace) -> Iterator[ItemId]:
-        if place.single_item is not None:
-            return iter([place.single_item])
-        return walk(self._session, self._names, place.root)
 
     def _names(self, folder: str) -> Answer | Failure:
         return self._session.ask(lambda wire: KvV1(adapter=wire).list_secrets(folder, self._session.mount))

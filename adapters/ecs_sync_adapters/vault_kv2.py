@@ -37,7 +37,7 @@ from ecs_sync_adapters.vault_errors import reading_error, writing_error
 from ecs_sync_adapters.vault_json import as_go_writes_it, object_pattern, up_to
 from ecs_sync_adapters.vault_kv2_read import Kv2Reader, Standing
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
-from ecs_sync_adapters.vault_session import Session, not_kv, walk
+from ecs_sync_adapters.vault_session import Session, listed, not_kv
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Failure, Kind, Wire
@@ -78,21 +78,13 @@ class VaultKv2Adapter:
         return Listing(self._listed(place))
 
     def _listed(self, place: VaultPlace) -> Iterator[Page]:
-        """A page a secret: the engine paces pages, and so each call finds its turn."""
-        before, shown = self._session.made, False
-        for id in self._ids(place):
-            item = self._reader.described(id)
-            shown = shown or item is not None
-            yield Page(() if item is None else (item,), calls=self._session.made - before)
-            before = self._session.made
+        shown, calls = False, 0
+        for page in listed(self._session, self._reader.names, self._reader.described, place):
+            shown = shown or bool(page.items)
+            yield page
         if not shown:
-            self._check_mount()
-        yield Page(proof=Proof(), calls=self._session.made - before)
-
-    def _ids(self, place: VaultPlace) -> Iterator[ItemId]:
-        if place.single_item is not None:
-            return iter([place.single_item])
-        return walk(self._session, self._reader.names, place.root)
+            _, calls = yield from self._session.patiently(self._check_mount)
+        yield Page(proof=Proof(), calls=calls)
 
     def _check_mount(self) -> None:
         """A mount of KV 1 answers questions for KV 2 like an empty one: that must not pass for emptiness."""

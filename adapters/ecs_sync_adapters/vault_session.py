@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ecs_sync.adapter import ItemId
+from ecs_sync.adapter import Item, ItemId, Page, counted
 from ecs_sync.errors import ConfigError
 from ecs_sync_adapters.vault_errors import checked, failure_of, reading_error
 from ecs_sync_adapters.vault_login import Identity
-from ecs_sync_adapters.vault_options import VaultOptions, folder_fault, problems
+from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace, folder_fault, problems
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Line, Target, Wire
+
+T = TypeVar("T")
 
 
 class Session:
@@ -30,7 +33,7 @@ class Session:
 
     @property
     def made(self) -> int:
-        """Calls made so far in this thread, those for tokens included."""
+        """Calls made so far in this thread, but for those that log in or look after a token."""
         return self._line.made
 
     def ask(self, operation: Callable[[Wire], Any]) -> Answer | Failure:
@@ -50,6 +53,10 @@ class Session:
                 answer = operation(Wire(self._line, fresh.token))
         return checked(answer)
 
+    def patiently(self, ask: Callable[[], T]) -> Generator[Page, None, tuple[T, int]]:
+        """What ``ask`` gives, and the calls that it took: see `ecs_sync.adapter.counted`."""
+        return (yield from counted(ask, lambda: self.made))
+
     def mounted(self) -> Answer | Failure:
         """What is mounted there; any token that may do anything below the mount may know."""
         return self.ask(lambda wire: wire.get(f"/v1/sys/internal/ui/mounts/{quote(self.mount)}"))
@@ -60,24 +67,29 @@ class Session:
 
 
 Lister = Callable[[str], "Answer | Failure"]
+Look = Callable[[ItemId], "Item | None"]
 
 
-def walk(session: Session, lister: Lister, root: str) -> Iterator[ItemId]:
-    """The names of all secrets below a folder, in the byte order of their ids; a call for each folder.
+def listed(session: Session, lister: Lister, look: Look, place: VaultPlace) -> Iterator[Page]:
+    """The secrets of a place as ``look`` sees them, in the byte order of their ids.
 
-    A folder that cannot be asked for, such as one named ``..``, comes as one name ending in ``/``.
-    Raises what a failed call means. The mount itself is an empty text.
+    A page for each folder and each secret: the engine paces pages, and so each call finds its turn. A folder
+    that cannot be asked for, such as one named ``..``, is looked at like a secret. Raises what a failed call
+    means, but for what may pass: that is asked for again.
     """
-    waiting: list[list[str]] = [_names(session, lister, root)]
+    waiting: list[list[str]] = [[place.root]]
     while waiting:
         if not waiting[-1]:
             waiting.pop()
             continue
         path = waiting[-1].pop()
-        if path.endswith("/") and not folder_fault(path):
-            waiting.append(_names(session, lister, path))
+        if not path or (path.endswith("/") and not folder_fault(path)):
+            names, calls = yield from session.patiently(partial(_names, session, lister, path))
+            waiting.append(names)
+            yield Page(calls=calls)
         else:
-            yield path
+            item, calls = yield from session.patiently(partial(look, path))
+            yield Page(() if item is None else (item,), calls=calls)
 
 
 def _names(session: Session, lister: Lister, folder: str) -> list[str]:
@@ -86,7 +98,7 @@ def _names(session: Session, lister: Lister, folder: str) -> list[str]:
     if isinstance(answer, Failure):
         raise reading_error(answer, f"{session.where}: listing {folder or '/'}")
     keys = [] if answer.status == 404 else answer.data.get("keys")
-    if not isinstance(keys, list):
+    if not isinstance(keys, list) or "" in keys:
         strange = Failure(Kind.UNANSWERED, "the answer is no list of names: check url and proxies")
         raise reading_error(strange, f"{session.where}: listing {folder or '/'}")
     return sorted((folder + str(key) for key in keys), key=lambda name: name.encode("utf-8"), reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecs_sync.adapter import Delete, Item, Listing, Outcome, Put
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
 
@@ -18,7 +19,7 @@ def place(text: str) -> AppConfigPlace:
 
 def read(listing: Listing) -> tuple[dict[str, Item], str | None, int]:
     """Items by id, the token, and the calls of a listing that must be complete."""
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert pages and pages[-1].proof is not None
     calls = listing.calls + sum(page.calls for page in pages)
     return {item.id: item for page in pages for item in page.items}, pages[-1].proof.token, calls

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_sync.adapter import Adapter, Attributes, Item, Listing, Outcome, Put, Write, attributes
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.aws_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_adapters.aws_appconfig_read import DELETED
 from ecs_sync_sandbox.aws_appconfig import INSTANT, AppConfigServer
@@ -31,7 +32,7 @@ def adapter_of(server: AppConfigServer, **more: Any) -> AppConfigAdapter:
 
 def items(listing: Listing) -> list[Item]:
     """All items of a complete listing."""
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
     return [item for page in pages for item in page.items]
 

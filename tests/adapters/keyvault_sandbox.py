@@ -9,6 +9,7 @@ from azure.keyvault.secrets._shared import http_challenge_cache
 from benchmarks.calls_azure_keyvault import Clock as Clock
 
 from ecs_sync.adapter import Item, Listing
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter, KeyVaultOptions, KeyVaultPlace
 from ecs_sync_sandbox.azure_keyvault import CLIENT_SECRET, KeyVaultServer
 from ecs_sync_sandbox.http_server import Request
@@ -26,7 +27,7 @@ def adapter_of(server: KeyVaultServer, **more: Any) -> KeyVaultAdapter:
 
 def items(listing: Listing) -> list[Item]:
     """All items of a complete listing."""
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
     return [item for page in pages for item in page.items]
 

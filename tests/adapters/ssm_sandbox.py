@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from ecs_sync.adapter import Item, Listing
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions, SsmPlace
 from ecs_sync_sandbox.aws import AwsServer, client_of
 
@@ -26,7 +27,7 @@ def adapter_of(aws: AwsServer, **more: Any) -> SsmAdapter:
 
 def items(listing: Listing) -> list[Item]:
     """All items of a complete listing."""
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
     return [item for page in pages for item in page.items]
 

@@ -13,6 +13,7 @@ from ecs_sync.adapter import Delete, Put, Verdict
 from ecs_sync.errors import AdapterError, ConfigError, Rejected
 from ecs_sync.mapping import Mapping
 from ecs_sync.model import Entry, Key, Scope, Value
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.aws_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_mappings.document import DocumentMapping, DocumentOptions
 from ecs_sync_sandbox.aws_appconfig import AppConfigServer, on
@@ -309,17 +310,17 @@ def test_every_call_is_counted_and_the_prices_hold(server: AppConfigServer, hand
     spent()
     for expected in (4, 2):
         listing = adapter.list(PLACE, None)
-        pages = list(listing.pages)
+        pages = list(pages_of(listing))
         assert listing.calls + sum(page.calls for page in pages) == spent() == expected
     made = write(adapter, Put(ID, b"{}", None))
     assert spent() == prices.create.of(1) == 4
     server.advance(20)
     listing = adapter.get([ID])
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert listing.calls + sum(page.calls for page in pages) == spent() == prices.get.of(1) == 2
     item = pages[0].items[0]
     listing = adapter.list(PLACE, None)
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert listing.calls + sum(page.calls for page in pages) == spent() == 3
     assert pages[-1].proof is not None
     unchanged = adapter.list(PLACE, pages[-1].proof.token)

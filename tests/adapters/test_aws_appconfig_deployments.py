@@ -9,6 +9,7 @@ import pytest
 
 from ecs_sync.adapter import Delete, Put, Verdict
 from ecs_sync.errors import Rejected, Unavailable
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.aws_appconfig import AppConfigAdapter
 from ecs_sync_sandbox.aws_appconfig import AppConfigServer
 from tests.adapters.aws_appconfig_sandbox import (
@@ -168,7 +169,7 @@ def test_with_retry_an_undone_deployment_shows_what_is_in_force_and_is_pushed_ag
     hand.set(ID, b"good")
     adapter = adapter_of(server, after_rollback="retry")
     pushed = update(adapter, b"better")
-    proof = list(adapter.list(PLACE, None).pages)[-1].proof
+    proof = list(pages_of(adapter.list(PLACE, None)))[-1].proof
     hand.undo(ID, 2)
     assert proof is not None and not adapter.list(PLACE, proof.token).unchanged
     assert (one(adapter).value, one(adapter).revision) == (b"good", "1@1")
@@ -292,7 +293,7 @@ def test_an_environment_that_was_made_anew_is_found_by_the_next_look(
     server: AppConfigServer, hand: Hand, adapter: AppConfigAdapter
 ) -> None:
     hand.set(ID, b"one")
-    proof = list(adapter.list(PLACE, None).pages)[-1].proof
+    proof = list(pages_of(adapter.list(PLACE, None)))[-1].proof
     assert proof is not None
     there = hand.environment("acme", "prod")
     hand.client.delete_environment(**there)
@@ -305,7 +306,7 @@ def test_another_environment_that_was_given_the_name_is_not_unchanged(
 ) -> None:
     hand.set(ID, b"blue")
     hand.set(ID.replace("prod", "staging"), b"green")
-    proof = list(adapter.list(PLACE, None).pages)[-1].proof
+    proof = list(pages_of(adapter.list(PLACE, None)))[-1].proof
     assert proof is not None
     blue, green = hand.environment("acme", "prod"), hand.environment("acme", "staging")
     hand.client.update_environment(**blue, Name="former")

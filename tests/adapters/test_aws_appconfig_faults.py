@@ -14,6 +14,7 @@ import pytest
 from ecs_sync.adapter import Delete, Listing, Page, Put, Verdict
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Pace, Paced
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.aws_appconfig import AppConfigAdapter, AppConfigPlace
 from ecs_sync_sandbox.aws_appconfig import AppConfigServer, on
 from ecs_sync_sandbox.real_server import free_port
@@ -59,7 +60,7 @@ def until_it_fails(listing: Callable[[], Listing], kind: type[AdapterError]) -> 
     """The pages up to the failure."""
     seen: list[Page] = []
     with pytest.raises(kind):
-        seen.extend(listing().pages)
+        seen.extend(pages_of(listing()))
     return seen
 
 

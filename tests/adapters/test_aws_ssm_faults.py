@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from ecs_sync.adapter import Delete, Page, Put, Verdict
+from ecs_sync.adapter import Delete, Listing, Page, Put, Verdict
 from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.aws_ssm import SsmAdapter
 from ecs_sync_sandbox.aws import AwsServer
 from ecs_sync_sandbox.real_server import free_port
@@ -39,11 +40,11 @@ def verdicts(ssm: SsmAdapter, writes: list[Put | Delete]) -> list[Verdict]:
     return [outcome.verdict for outcome in ssm.write(writes)]
 
 
-def until_it_fails(pages: Iterator[Page] | object, kind: type[AdapterError]) -> list[Page]:
+def until_it_fails(pages: Iterable[Page], kind: type[AdapterError]) -> list[Page]:
     """The pages up to the failure."""
     seen: list[Page] = []
     with pytest.raises(kind):
-        seen.extend(iter(pages))  # type: ignore[call-overload]
+        seen.extend(pages_of(Listing(pages)))
     return seen
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import Delete, Item, Page, Put
+from ecs_sync.adapter import Delete, Item, Listing, Page, Put
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unavailable
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
 from ecs_sync_sandbox.http_server import Request
@@ -57,7 +58,7 @@ def writes_sent(server: AzureAppConfigServer) -> int:
 def until_it_fails(pages: Iterator[Page], kind: type[AdapterError]) -> list[Page]:
     seen: list[Page] = []
     with pytest.raises(kind):
-        seen.extend(pages)
+        seen.extend(pages_of(Listing(pages)))
     return seen
 
 
@@ -101,7 +102,7 @@ def test_a_conditional_listing_that_fails_is_not_unchanged(
 def test_reads_of_a_server_that_hangs_end_after_the_time_configured(server: AzureAppConfigServer) -> None:
     adapter = adapter_of(server, read_timeout=0.2)
     for call in (
-        lambda: list(adapter.list(PLACE, None).pages),
+        lambda: list(pages_of(adapter.list(PLACE, None))),
         lambda: list(adapter.get([ID]).pages),
         lambda: list(adapter.history(ID, None).pages),
     ):
@@ -131,7 +132,7 @@ def test_no_answer_whatever_it_holds_raises_other_than_an_error_of_the_port(
     server: AzureAppConfigServer, adapter: AppConfigAdapter, answer: object, status: int
 ) -> None:
     for call in (
-        lambda: list(adapter.list(PLACE, None).pages),
+        lambda: list(pages_of(adapter.list(PLACE, None))),
         lambda: list(adapter.get([ID]).pages),
         lambda: list(adapter.history(ID, None).pages),
         lambda: adapter.write([Put(ID, b"1", "etag")]),

@@ -15,6 +15,7 @@ from ecs_sync.adapter import Delete, Item, Put, Verdict, Write
 from ecs_sync.errors import Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Pace, Paced
 from ecs_sync.testing.faultproxy import FaultProxy
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer, Store
 from ecs_sync_sandbox.http_server import HttpServer, Request
@@ -287,7 +288,7 @@ def test_a_redirect_is_not_followed_with_the_credential(
     with AzureAppConfigServer() as elsewhere:
         server.faults.fail_next(status, {"Location": f"{elsewhere.url}/kv"}, times=2)
         with pytest.raises(Rejected, match="redirect"):
-            list(adapter.list(PLACE, None).pages)
+            list(pages_of(adapter.list(PLACE, None)))
         (outcome,) = adapter.write([Put(ID, b"1", None)])
         assert outcome.verdict is Verdict.REFUSED and "redirect" in outcome.reason
         assert elsewhere.requests == []
@@ -301,7 +302,7 @@ def test_a_credential_that_is_not_accepted_is_denied_in_every_call(
     before = len(server.requests)
     server.faults.fail_next(status, {"WWW-Authenticate": "HMAC-SHA256, Bearer"}, times=5)
     for call in (
-        lambda: list(adapter.list(PLACE, None).pages),
+        lambda: list(pages_of(adapter.list(PLACE, None))),
         lambda: list(adapter.get([ID]).pages),
         lambda: list(adapter.history(ID, None).pages),
         lambda: adapter.write([write]),

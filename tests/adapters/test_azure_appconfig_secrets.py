@@ -15,6 +15,7 @@ import pytest
 from ecs_sync.adapter import Delete, Put
 from ecs_sync.errors import AdapterError, Denied
 from ecs_sync.registry import Registry
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_adapters.azure_appconfig_options import AccessKey
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
@@ -59,7 +60,7 @@ def used(server: AzureAppConfigServer, adapter: AppConfigAdapter) -> list[str]:
             lambda: adapter.write([Put("|app/b", value * 2000, None)]),
             lambda: adapter.write([Delete("|app/a", "stale")]),
             lambda: list(adapter.get(["|app/a"]).pages),
-            lambda: list(adapter.list(PLACE, None).pages),
+            lambda: list(pages_of(adapter.list(PLACE, None))),
             lambda: list(adapter.history("|app/a", None).pages),
         ):
             match fault:
@@ -120,9 +121,9 @@ def test_a_token_that_expired_is_denied_and_the_next_call_fetches_another(
     cli(tmp_path, monkeypatch, "expired")
     adapter = AppConfigAdapter(AppConfigOptions(endpoint=server.url, credential="cli"))
     with pytest.raises(AdapterError, match="not accepted"):
-        list(adapter.list(PLACE, None).pages)
+        list(pages_of(adapter.list(PLACE, None)))
     cli(tmp_path, monkeypatch)
-    assert list(adapter.list(PLACE, None).pages)
+    assert list(pages_of(adapter.list(PLACE, None)))
     adapter.close()
 
 
@@ -134,7 +135,7 @@ def test_a_workload_outside_of_its_cluster_is_denied_in_every_call(
     adapter = AppConfigAdapter(AppConfigOptions(server.url, credential="workload-identity"))
     for call in (
         lambda: adapter.list(PLACE, '[1,"store=MQ==;sn=1","etag"]'),
-        lambda: list(adapter.list(PLACE, None).pages),
+        lambda: list(pages_of(adapter.list(PLACE, None))),
         lambda: adapter.write([Put("|app/a", b"1", None)]),
     ):
         with pytest.raises(Denied, match="token file is missing"):
@@ -202,7 +203,7 @@ def test_a_connection_string_is_read_in_any_order_and_with_a_slash_at_the_end(
     assert AccessKey.parse(text) == AccessKey.parse(server.connection_string)
     assert repr(AccessKey.parse(text)) == f"<access key of {server.url}>"
     adapter = AppConfigAdapter(AppConfigOptions(server.url, connection_string=text))
-    assert list(adapter.list(PLACE, None).pages)
+    assert list(pages_of(adapter.list(PLACE, None)))
     adapter.close()
 
 

@@ -11,6 +11,7 @@ from benchmarks.calls_azure_keyvault import trial
 from ecs_sync.adapter import Delete, Listing, Page, Put, Verdict, Write
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Pace, Paced
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter
 from ecs_sync_sandbox.azure_keyvault import KeyVaultServer, told
 from ecs_sync_sandbox.real_server import free_port
@@ -51,7 +52,7 @@ def until_it_fails(pages: Iterable[Page], kind: type[AdapterError]) -> list[Page
     """The pages up to the failure."""
     seen: list[Page] = []
     with pytest.raises(kind):
-        seen.extend(iter(pages))
+        seen.extend(pages_of(Listing(pages)))
     return seen
 
 

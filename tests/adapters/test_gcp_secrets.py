@@ -23,6 +23,7 @@ from ecs_sync.adapter import (
     Verdict,
     Write,
 )
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions, GcpSecretsPlace
 from ecs_sync_adapters.gcp_secrets_read import Version
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
@@ -39,7 +40,7 @@ def adapter_of(server: GcpSecretsServer, **more: Any) -> GcpSecretsAdapter:
 
 def items(listing: Listing) -> list[Item]:
     """All items of a complete listing."""
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
     return [item for page in pages for item in page.items]
 

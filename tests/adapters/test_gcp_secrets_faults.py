@@ -15,6 +15,7 @@ from ecs_sync.adapter import Delete, Listing, Outcome, Page, Put, Verdict, Write
 from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Circuit, Pace, Paced
 from ecs_sync.testing.faultproxy import FaultProxy
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
 from ecs_sync_sandbox.real_server import free_port
@@ -41,7 +42,7 @@ def until_it_fails(listing: Callable[[], Listing], kind: type[AdapterError]) -> 
     """The pages up to the failure, which is of this kind and no other."""
     seen: list[Page] = []
     with pytest.raises(AdapterError) as caught:
-        seen.extend(listing().pages)
+        seen.extend(pages_of(listing()))
     assert type(caught.value) is kind
     return seen
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from ecs_sync.adapter import Delete, Item, Page, Put, Verdict
+from ecs_sync.adapter import Delete, Item, Listing, Page, Put, Verdict
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Paced
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.vault_kv1 import VaultKv1Adapter
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultPlace
@@ -82,7 +83,7 @@ def until_it_fails(pages: Any, kind: type[AdapterError]) -> list[Page]:
     """The pages up to the failure."""
     seen: list[Page] = []
     with pytest.raises(kind):
-        seen.extend(iter(pages))
+        seen.extend(pages_of(Listing(pages)))
     return seen
 
 
@@ -240,7 +241,7 @@ def test_a_listing_that_fails_in_the_middle_never_has_a_proof(world: World) -> N
             continue  # of KV 1 that is a secret
         fault(lambda request, where=where: request.path.endswith(where))  # type: ignore[misc]
         try:
-            pages = list(vault.list(ALL, None).pages)
+            pages = list(pages_of(vault.list(ALL, None)))
         except AdapterError:
             continue
         raise AssertionError(f"{where}: {len(pages)} pages and no error")

@@ -12,6 +12,7 @@ import pytest
 
 from ecs_sync.adapter import Delete, Item, Put, Verdict
 from ecs_sync.errors import ConfigError, Denied, Rejected
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.vault_json import as_go_writes_it, decoded
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultPlace
@@ -342,7 +343,7 @@ def test_a_listing_costs_a_call_a_folder_and_one_a_secret(bao: OpenBaoServer, mo
         for id in ("a/one", "a/b/two", "a/b/three", "top"):
             put(vault, id, value(id=id))
         before = len(door.requests)
-        pages = list(vault.list(ALL, None).pages)
+        pages = list(pages_of(vault.list(ALL, None)))
         asked = [request.method for request in door.requests[before:]]
         assert sorted(asked) == ["GET"] * 4 + ["LIST"] * 3
         assert sum(page.calls for page in pages) == len(asked)
@@ -357,7 +358,8 @@ def test_pages_count_exactly_the_calls_they_took(bao: OpenBaoServer, mount: str)
         def calls(work: object) -> None:
             before = len(door.requests)
             pages = list(work)  # type: ignore[call-overload]
-            assert sum(page.calls for page in pages) == len(door.requests) - before
+            asked = [each for each in door.requests[before:] if not each.path.startswith("/v1/auth/")]
+            assert sum(page.calls for page in pages) == len(asked)
 
         calls(vault.list(ALL, None).pages)
         put(vault, "db", value(n=1))

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from ecs_sync.adapter import Attributes, Features, Item, Limits, Listing, Outcome, Page, Put, Token, Write
+from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.vault_kv1 import VaultKv1Adapter
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
@@ -46,7 +47,7 @@ def kv1_of(bao: OpenBaoServer, mount: str, **more: Any) -> VaultKv1Adapter:
 
 def items(listing: Listing) -> list[Item]:
     """All items of a complete listing."""
-    pages = list(listing.pages)
+    pages = list(pages_of(listing))
     assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
     return [item for page in pages for item in page.items]
 
