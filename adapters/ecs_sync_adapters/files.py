@@ -61,6 +61,10 @@ class FilesOptions:
     )
 
 
+_FREE = Prices(get=Price(0), peek=Price(0), create=Price(0), update=Price(0), delete=Price(0))
+"""There is nobody to call: a disk is asked as often as one likes."""
+
+
 class FilesAdapter:
     """Built from `FilesOptions`. Ids are POSIX paths relative to the root folder."""
 
@@ -84,8 +88,7 @@ class FilesAdapter:
             values=Limits(max_bytes=options.max_bytes),
             holds_secrets=options.secrets,
             ordered_listing=True,
-            # There is nobody to call: a disk is asked as often as one likes.
-            prices=Prices(*[Price(0)] * 5),
+            prices=_FREE,
         )
 
     @property
