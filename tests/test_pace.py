@@ -122,6 +122,14 @@ class Scripted:
         self._answer()
         return [Outcome(write.id, Verdict.APPLIED) for write in writes]
 
+    def wrap(self, key: str, plain: bytes) -> bytes:
+        self._answer()
+        return plain[::-1]
+
+    def unwrap(self, key: str, wrapped: bytes) -> bytes:
+        self._answer()
+        return wrapped[::-1]
+
     def close(self) -> None: ...
 
 
@@ -615,3 +623,12 @@ def test_a_page_of_many_calls_takes_as_many_turns() -> None:
     paced = Paced(cast("Any", Interrupted(0, calls=51)), pace, clock=clock, sleep=clock.sleep)
     list(paced.list(None, None).pages)
     assert clock.now >= 5.0
+
+
+def test_wrapping_is_tried_again_like_a_read_and_a_refusal_is_not() -> None:
+    subject, provider, _ = paced(Unavailable("down"), None, Throttled("slow", 1.0), None, Rejected("no key"))
+    assert subject.wrap("k", b"ab") == b"ba" and subject.unwrap("k", b"ba") == b"ab"
+    assert len(provider.asked) == 4
+    with pytest.raises(Rejected):
+        subject.unwrap("k", b"ba")
+    assert len(provider.asked) == 5 and subject.calls["unwrap"] == 3
