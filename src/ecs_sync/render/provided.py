@@ -88,7 +88,9 @@ def _plain(value: object) -> str:
     return "; ".join([*said, *(rule["reason"] for rule in value["rules"])]) or "no limits"
 
 
-def _price(price: dict[str, int]) -> str:
+def _price(price: dict[str, int] | int) -> str:
+    if isinstance(price, int):
+        return str(price)
     calls = f"{price['request']} call" + ("" if price["request"] == 1 else "s")
     return calls + (f" and {price['item']} an item" if price["item"] else "")
 
