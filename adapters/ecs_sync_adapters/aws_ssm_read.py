@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from functools import partial
 from typing import Any
 
-from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error
 
@@ -61,21 +62,28 @@ def listed(sight: Sight, root: str) -> Iterator[Page]:
     description tells of the newest version only, and a label moves without a trace in it.
     """
     path = {"Key": "Path", "Option": "Recursive", "Values": [root.rstrip("/") or "/"]}
-    pages = _pages(
+    pages = _Pages(
         sight.client.describe_parameters,
         f"listing {root}",
         ParameterFilters=[path],
         MaxResults=_DESCRIPTIONS_A_PAGE,
     )
-    for parameters, proof in pages:
+    proof = None
+    while proof is None:
+        parameters, proof = yield from patiently(partial(next, pages))
         mine = [parameter for parameter in parameters if parameter["Name"].startswith(root)]
+        items: list[Item] = []
+        calls = 1
         if sight.label is None:
-            items = tuple(_item(each, None, sight.tagged(each["Name"])) for each in mine)
-            yield Page(items, proof=proof, calls=1 + len(items) * sight.tags)
+            for each in mine:
+                items.append(_item(each, None, (yield from patiently(partial(sight.tagged, each["Name"])))))
+            calls += len(items) * sight.tags
         else:
-            read = list(_read_all(sight, [each["Name"] for each in mine]))
-            items = tuple(item for page in read for item in page.items)
-            yield Page(items, proof=proof, calls=1 + sum(page.calls for page in read))
+            for ask_ten in _reads(sight, [each["Name"] for each in mine]):
+                read = yield from patiently(ask_ten)
+                items += read.items
+                calls += read.calls
+        yield Page(tuple(items), proof=proof, calls=calls)
 
 
 def described(client: Any, ids: Sequence[ItemId], doing: str) -> dict[ItemId, Item]:
@@ -83,7 +91,7 @@ def described(client: Any, ids: Sequence[ItemId], doing: str) -> dict[ItemId, It
     if not ids:
         return {}
     names = {"Key": "Name", "Option": "Equals", "Values": list(ids)}
-    pages = _pages(
+    pages = _Pages(
         client.describe_parameters,
         doing,
         ParameterFilters=[names],
@@ -107,7 +115,8 @@ def found(sight: Sight, ids: Sequence[ItemId]) -> Iterator[Page]:
 
     What is no name of a parameter is absent without a question: ``name:3`` would ask for a version.
     """
-    yield from _read_all(sight, [id for id in ids if _NAME.fullmatch(id)])
+    for read in _reads(sight, [id for id in ids if _NAME.fullmatch(id)]):
+        yield read()
     yield Page(absent=tuple(id for id in ids if not _NAME.fullmatch(id)), proof=Proof(), calls=0)
 
 
@@ -128,7 +137,7 @@ def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
     """
     kept: list[Any] = []
     calls = 0
-    pages = _pages(
+    pages = _Pages(
         client.get_parameter_history,
         f"reading the history of {id}",
         Name=id,
@@ -161,34 +170,44 @@ def _labels(parameter: Any) -> Attributes:
 _MISSING: list[Any] = []
 
 
-def _pages(
-    operation: Callable[..., Any], doing: str, **request: Any
-) -> Iterator[tuple[list[Any], Proof | None]]:
+class _Pages:
     """Pages of a listing, by token alone: a short or empty page that has one is not the last.
 
-    The last one comes with the proof. Yields `_MISSING` and ends where the parameter is not there.
+    The last one comes with the proof. Gives `_MISSING` and ends where the parameter is not there. Where one
+    could not be had, the next is the same one, asked for again.
     """
-    token: str | None = None
-    given: set[str] = set()
-    while True:
-        answer = ask(operation, "Parameters", **request, **({"NextToken": token} if token else {}))
+
+    def __init__(self, operation: Callable[..., Any], doing: str, **request: Any) -> None:
+        self._operation, self._doing, self._request = operation, doing, request
+        self._given: set[str] = set()
+        self._ended = False
+
+    def __iter__(self) -> _Pages:
+        return self
+
+    def __next__(self) -> tuple[list[Any], Proof | None]:
+        if self._ended:
+            raise StopIteration
+        answer = ask(self._operation, "Parameters", **self._request)
         if isinstance(answer, Failure):
-            if answer.code == "ParameterNotFound":
-                yield _MISSING, None
-                return
-            raise reading_error(answer, doing)
+            if answer.code != "ParameterNotFound":
+                raise reading_error(answer, self._doing)
+            self._ended = True
+            return _MISSING, None
         token = answer.get("NextToken")
-        yield answer["Parameters"], None if token else Proof()
-        if not token:
-            return
-        if token in given:
-            raise Unavailable(f"{doing}: SSM gave a page token twice, so its pages have no end")
-        given.add(token)
+        if token in self._given:
+            raise Unavailable(f"{self._doing}: SSM gave a page token twice, so its pages have no end")
+        if token:
+            self._given.add(token)
+            self._request["NextToken"] = token
+        self._ended = not token
+        return answer["Parameters"], None if token else Proof()
 
 
-def _read_all(sight: Sight, ids: Sequence[ItemId]) -> Iterator[Page]:
+def _reads(sight: Sight, ids: Sequence[ItemId]) -> Iterator[Callable[[], Page]]:
+    """What reads these, ten at a time."""
     for start in range(0, len(ids), NAMES_A_CALL):
-        yield _read(sight, ids[start : start + NAMES_A_CALL])
+        yield partial(_read, sight, ids[start : start + NAMES_A_CALL])
 
 
 def _read(sight: Sight, ids: Sequence[ItemId]) -> Page:
