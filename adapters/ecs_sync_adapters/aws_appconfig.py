@@ -36,8 +36,6 @@ from ecs_sync_adapters.aws_appconfig_options import (
     ITEM,
     AppConfigOptions,
     AppConfigPlace,
-    credential_of,
-    endpoint_of,
     features_of,
     problems_of,
 )
@@ -52,6 +50,7 @@ from ecs_sync_adapters.aws_appconfig_read import (
 )
 from ecs_sync_adapters.aws_appconfig_write import Deploying, carry_out
 from ecs_sync_adapters.aws_errors import Failure, Kind, call, reading_error
+from ecs_sync_adapters.aws_reach import credential_of, endpoint_of
 from ecs_sync_adapters.aws_session import build_client
 
 __all__ = ["AppConfigAdapter", "AppConfigOptions", "AppConfigPlace"]
@@ -66,7 +65,7 @@ class AppConfigAdapter:
     def __init__(self, options: AppConfigOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
         self._credential = credential_of(options)
-        if problems := [*problems_of(options), *self._credential.problems()]:
+        if problems := problems_of(options):
             raise ConfigError("aws-appconfig: " + "; ".join(problems))
         self._options = options
         self._features = features_of(options)

@@ -10,7 +10,8 @@ from typing import Literal, Self
 from ecs_sync.adapter import Features, Guard, ItemId, Limits, Price, Prices, option
 from ecs_sync_adapters.aws_appconfig_read import AfterRollback
 from ecs_sync_adapters.aws_appconfig_write import OnDelete
-from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint
+from ecs_sync_adapters.aws_reach import reach_problems
+from ecs_sync_adapters.aws_session import CredentialName
 
 MissingProfile = Literal["refuse", "create"]
 
@@ -112,47 +113,11 @@ class AppConfigPlace:
         return self.path
 
 
-def credential_of(options: AppConfigOptions) -> Credential:
-    """Where the credential comes from."""
-    return Credential(
-        options.credential,
-        options.profile,
-        options.role_arn,
-        options.external_id,
-        options.session_name,
-        None if options.token_file is None else str(options.token_file),
-        options.access_key_id,
-        options.secret_access_key,
-        options.session_token,
-    )
-
-
-def endpoint_of(options: AppConfigOptions) -> Endpoint:
-    """Where AppConfig is, and how long to wait for it."""
-    return Endpoint(
-        options.region,
-        options.endpoint,
-        options.sts_endpoint,
-        options.connect_timeout,
-        options.read_timeout,
-        options.concurrency,
-    )
-
-
 def problems_of(options: AppConfigOptions) -> list[str]:
-    """All that is wrong with the options, the credential apart."""
-    problems = []
-    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", options.region):
-        problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
-    for name in ("endpoint", "sts_endpoint"):
-        url = getattr(options, name)
-        if url is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", url):
-            problems.append(
-                f"{name} is not a URL such as https://vpce-1.appconfig.eu-west-1.vpce.amazonaws.com"
-            )
-    for name in ("connect_timeout", "read_timeout", "concurrency", "max_bytes"):
-        if getattr(options, name) <= 0:
-            problems.append(f"{name} must be more than 0")
+    """All that is wrong with the options."""
+    problems = reach_problems(options, "appconfig")
+    if options.max_bytes <= 0:
+        problems.append("max_bytes must be more than 0")
     if not options.strategy:
         problems.append("strategy is empty: name one, such as AppConfig.AllAtOnce")
     if not re.fullmatch(r"[!-~]+/[ -~]{1,200}", options.content_type):

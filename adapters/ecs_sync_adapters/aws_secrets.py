@@ -16,14 +16,13 @@ from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Revision,
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
 from ecs_sync_adapters.aws_kms import Kms
+from ecs_sync_adapters.aws_reach import credential_of, endpoint_of
 from ecs_sync_adapters.aws_secrets_line import Line
 from ecs_sync_adapters.aws_secrets_options import (
     SecretsOptions,
     SecretsPlace,
     address_of,
     addressed_by,
-    credential_of,
-    endpoint_of,
     features_of,
     problems_of,
 )
@@ -41,7 +40,7 @@ class SecretsAdapter:
     def __init__(self, options: SecretsOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
         self._credential = credential_of(options)
-        if problems := [*problems_of(options), *self._credential.problems()]:
+        if problems := problems_of(options):
             raise ConfigError("aws-secrets: " + "; ".join(problems))
         self._options = options
         self._creation = Creation(options.kms_key, options.scheduled, options.recovery_window_days)

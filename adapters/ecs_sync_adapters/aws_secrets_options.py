@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, option
+from ecs_sync_adapters.aws_reach import account_problems, reach_problems
 from ecs_sync_adapters.aws_secrets_read import IDS_A_CALL
 from ecs_sync_adapters.aws_secrets_write import NAME, NAME_REASON, VALUE_BYTES, Scheduled
-from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint
+from ecs_sync_adapters.aws_session import CredentialName
 
 _WHOLE = "*"
 _SUFFIXED = re.compile(r".+-[A-Za-z0-9]{6}")
@@ -103,51 +104,11 @@ class SecretsPlace:
         return self.prefix or _WHOLE
 
 
-def credential_of(options: SecretsOptions) -> Credential:
-    """Where the credential comes from."""
-    return Credential(
-        options.credential,
-        options.profile,
-        options.role_arn,
-        options.external_id,
-        options.session_name,
-        None if options.token_file is None else str(options.token_file),
-        options.access_key_id,
-        options.secret_access_key,
-        options.session_token,
-    )
-
-
-def endpoint_of(options: SecretsOptions) -> Endpoint:
-    """Where Secrets Manager is, and how long to wait for it."""
-    return Endpoint(
-        options.region,
-        options.endpoint,
-        options.sts_endpoint,
-        options.connect_timeout,
-        options.read_timeout,
-        options.concurrency,
-    )
-
-
 def problems_of(options: SecretsOptions) -> list[str]:
-    """All that is wrong with the options, the credential apart."""
-    problems = []
-    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", options.region):
-        problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
-    for name in ("endpoint", "sts_endpoint", "kms_endpoint"):
-        url = getattr(options, name)
-        if url is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", url):
-            problems.append(
-                f"{name} is not a URL such as https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com"
-            )
-    if options.account is not None and not re.fullmatch("[0-9]{12}", options.account):
-        problems.append(f"account {options.account!r} is not an account's number of 12 digits")
+    """All that is wrong with the options."""
+    problems = [*reach_problems(options, "secretsmanager"), *account_problems(options.account)]
     if not 7 <= options.recovery_window_days <= 30:
         problems.append("recovery_window_days must be 7 to 30")
-    for name in ("connect_timeout", "read_timeout", "concurrency"):
-        if getattr(options, name) <= 0:
-            problems.append(f"{name} must be more than 0")
     return problems
 
 

@@ -35,7 +35,8 @@ from ecs_sync.adapter import (
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
 from ecs_sync_adapters.aws_kms import Kms
-from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
+from ecs_sync_adapters.aws_reach import account_problems, credential_of, endpoint_of, reach_problems
+from ecs_sync_adapters.aws_session import CredentialName, build_client
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, Sight, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.aws_ssm_refer import Secrets
 from ecs_sync_adapters.aws_ssm_write import ADVANCED_BYTES, STANDARD_BYTES, Creation, Secure, Tier, carry_out
@@ -145,27 +146,10 @@ class SsmAdapter:
 
     def __init__(self, options: SsmOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        self._credential = Credential(
-            options.credential,
-            options.profile,
-            options.role_arn,
-            options.external_id,
-            options.session_name,
-            None if options.token_file is None else str(options.token_file),
-            options.access_key_id,
-            options.secret_access_key,
-            options.session_token,
-        )
-        if problems := [*_problems(options), *self._credential.problems()]:
+        self._credential = credential_of(options)
+        if problems := _problems(options):
             raise ConfigError("aws-ssm: " + "; ".join(problems))
-        self._endpoint = Endpoint(
-            options.region,
-            options.endpoint,
-            options.sts_endpoint,
-            options.connect_timeout,
-            options.read_timeout,
-            options.concurrency,
-        )
+        self._endpoint = endpoint_of(options)
         self._creation = Creation(options.tier, options.kms_key, options.secure)
         self._options = options
         self._secrets = Secrets(_partition(options.region), options.region, options.account)
@@ -254,22 +238,11 @@ _READ_ONLY = (
 
 
 def _problems(options: SsmOptions) -> list[str]:
-    problems = []
-    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", options.region):
-        problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
-    for name in ("endpoint", "sts_endpoint", "kms_endpoint"):
-        url = getattr(options, name)
-        if url is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", url):
-            problems.append(f"{name} is not a URL such as https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com")
+    problems = [*reach_problems(options, "ssm"), *account_problems(options.account)]
     if options.label is not None and not re.fullmatch(_LABEL, options.label):
         problems.append(
             "label is 1 to 100 letters, digits, '.', '_', '-', and begins with no digit, aws or ssm"
         )
-    if options.account is not None and not re.fullmatch("[0-9]{12}", options.account):
-        problems.append(f"account {options.account!r} is not an account's number of 12 digits")
-    for name in ("connect_timeout", "read_timeout", "concurrency"):
-        if getattr(options, name) <= 0:
-            problems.append(f"{name} must be more than 0")
     return problems
 
 
