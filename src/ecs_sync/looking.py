@@ -138,7 +138,7 @@ def _confirmed(side: Side, met: Sequence[tuple[str, Met]]) -> dict[str, Row | No
             continue
         if row is None and base is not None and _absence_wants_proof(side, base):
             doubtful[key] = base.item
-        elif row is not None and lags and row.unseen is None and _shows_news(base, row):
+        elif row is not None and lags and row.unseen is None and _is_listed_news(side, base, row):
             doubtful[key] = row.item
     seen = side.remote.look(sorted(set(doubtful.values())))
     confirmed: dict[str, Row | None] = {}
@@ -156,6 +156,12 @@ def _confirmed(side: Side, met: Sequence[tuple[str, Met]]) -> dict[str, Row | No
             unread = Row(key, None, id, None, None, broken) if broken else None
             confirmed[key] = rows.get(key, unread)
     return confirmed
+
+
+def _is_listed_news(side: Side, base: Base | None, row: Row) -> bool:
+    """News of a listing; where that gives no values, what is kept was told by a point read already."""
+    was_read = not side.remote.features.values_in_listing and row.item in side.observation.kept
+    return not was_read and _shows_news(base, row)
 
 
 def _shows_news(base: Base | None, row: Row) -> bool:
