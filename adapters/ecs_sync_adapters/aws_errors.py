@@ -7,6 +7,7 @@ that one names the principal, the action and the resource, and nothing else help
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -115,7 +116,7 @@ def failed_entry(code: str, text: str) -> Failure:
 
 def _answered(error: sdk.ClientError, operation: str) -> Failure:
     answer: Mapping[str, Any] = error.response
-    code = str(answer.get("Error", {}).get("Code", ""))
+    code = _code(str(answer.get("Error", {}).get("Code", "")))
     text = str(answer.get("Error", {}).get("Message", ""))
     about: Mapping[str, Any] = answer.get("ResponseMetadata", {})
     status = int(about.get("HTTPStatusCode", 0))
@@ -130,12 +131,24 @@ def _answered(error: sdk.ClientError, operation: str) -> Failure:
     if code in _STALE_CREDENTIAL or not asked:
         return Failure(Kind.IDENTITY, code, f"the credential is not accepted ({code}): {_STALE}")
     if code in _DENYING or status == 403:
-        return Failure(Kind.DENIED, code, f"{code}: {' '.join(text.split())[:400]}")
+        return Failure(Kind.DENIED, code, _denial(code, text))
     reason = _REFUSED.get(code, f"AWS refused the request ({code or status})")
     missing = code == "ValidationException" and "type is required" in text
     return Failure(
         Kind.REFUSED, code, reason, missing_type=missing, invalid=_broken(answer), gone=_is_gone(code, text)
     )
+
+
+def _code(told: str) -> str:
+    """The error's name; empty where it is none: an answer that repeats the request may hold a value there."""
+    return told if re.fullmatch(r"[A-Z][A-Za-z.]{1,79}", told) else ""
+
+
+def _denial(code: str, text: str) -> str:
+    """Who may not do what with which: names of actions and resources, and nothing else of the text."""
+    told = dict.fromkeys(re.findall(r"\b[a-z]+:[A-Z][A-Za-z]+\b|\barn:aws[\w-]*:[\w+=,.@:/*-]+", text))
+    names = ", ".join(list(told)[:6])
+    return f"{code or 'access denied'}: not authorized" + (f" to perform {names}" if names else "")
 
 
 def _is_gone(code: str, text: str) -> bool:

@@ -35,6 +35,8 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import FileWebIdentityTokenLoader
 
+from ecs_sync_adapters.quiet_wire import hush
+
 Service = Literal["ssm", "appconfig", "secretsmanager", "kms"]
 CredentialName = Literal["default", "profile", "explicit", "assume-role", "web-identity"]
 
@@ -109,6 +111,7 @@ class Endpoint:
 
 def build_client(service: Service, credential: Credential, endpoint: Endpoint) -> Any:
     """A client, safe to share between threads. Raises botocore's errors for a profile that is not there."""
+    hush()
     with unlogged():
         session = _session(credential, endpoint)
         client = boto3.Session(botocore_session=session, region_name=endpoint.region).client(

@@ -25,6 +25,7 @@ from urllib3.util import Retry
 from ecs_sync_adapters.azure_appconfig_options import AccessKey, AppConfigOptions
 from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
 from ecs_sync_adapters.azure_identity import Credential, Patience
+from ecs_sync_adapters.quiet_wire import hush
 
 _ENTITY = "application/vnd.microsoft.appconfig.kv+json;charset=utf-8"
 
@@ -158,6 +159,7 @@ def of_label(label: str | None) -> str:
 
 def _transport(options: AppConfigOptions) -> RequestsTransport:
     """A pool of the size that is used; no retries, and nothing of the environment (proxies, netrc, trust)."""
+    hush()
     session = requests.Session()
     session.trust_env = False
     pool = HTTPAdapter(

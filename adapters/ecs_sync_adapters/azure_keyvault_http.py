@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
 from ecs_sync_adapters.azure_identity import Credential, Identity, Patience
+from ecs_sync_adapters.quiet_wire import hush
 
 _sent: ContextVar[int] = ContextVar("keyvault_requests_sent", default=0)
 
@@ -150,6 +151,7 @@ class _Counted:
 
 def transport(reach: Reach) -> Any:
     """The connections of one client to a vault, counted and deaf to the environment."""
+    hush()
     session = requests.Session()
     session.trust_env = False  # no proxies, netrc or certificates of the environment
     session.mount("https://", HTTPAdapter(pool_maxsize=reach.connections, max_retries=0))

@@ -20,6 +20,8 @@ import requests
 from consul import base
 from requests.adapters import HTTPAdapter
 
+from ecs_sync_adapters.quiet_wire import hush
+
 CHUNK = 256 * 1024
 """Bytes of a listing that are read at a time."""
 _POOL = 64
@@ -70,6 +72,7 @@ class Transport(base.HTTPClient):  # type: ignore[misc]
     def __init__(self, wire: Wire) -> None:
         self.base_uri = wire.url.rstrip("/")
         self._wire = wire
+        hush()
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = wire.ca_file or True

@@ -1,11 +1,12 @@
 """What went wrong in a call to Secret Manager, as a value: by what it means, never quoting the request.
 
-A failure carries a sentence of ours. Google's own text comes along only where a permission is missing,
-because that one names the permission and the resource, and nothing else helps as much.
+A failure carries a sentence of ours. Of Google's own text come along, where a permission is missing, the
+names of the permission and of the resource: nothing else helps as much.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,10 +60,16 @@ def failed(error: object) -> Failure:
         return Failure(Kind.UNSENT, _UNREACHABLE)
     kind, reason = _TABLE.get(code, _ODD)
     if kind is Kind.DENIED:
-        reason = f"permission denied: {' '.join(text.split())[:400]}"
+        reason = _denial(text)
     if kind is Kind.UNANSWERED:
         reason = f"{reason} ({code.name})"
     return Failure(kind, reason, _retry_after(error) if kind is Kind.THROTTLED else None)
+
+
+def _denial(text: str) -> str:
+    """Which permission is missing on what: names, and nothing else of the text, which may repeat a value."""
+    told = re.findall(r"\b(?:secretmanager|cloudkms|iam)\.[A-Za-z]+\.[A-Za-z]+\b|\bprojects/[\w:./-]+", text)
+    return "permission denied" + "".join(f", {name}" for name in list(dict.fromkeys(told))[:4])
 
 
 def reading_error(failure: Failure, doing: str) -> AdapterError:

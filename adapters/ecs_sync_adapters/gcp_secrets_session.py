@@ -32,6 +32,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, failed
 from ecs_sync_adapters.gcp_secrets_types import types
+from ecs_sync_adapters.quiet_wire import hush
 
 CredentialName = Literal["default", "service-account"]
 Method = Literal[
@@ -194,6 +195,7 @@ class _Bearer:
             self._spent = True
 
     def _fetch(self) -> None:
+        hush()
         with _silence(), closing(requests.Session()) as session:
             # Without one of its own, a session would take a password for the host from ~/.netrc.
             session.auth = _as_it_is

@@ -110,7 +110,8 @@ def not_kv(answer: Answer | Failure, version: str) -> Failure | None:
         return answer
     if answer.status != 200:
         return failure_of(answer)
-    options = answer.data.get("options") or {}
+    told = answer.data.get("options")
+    options = told if isinstance(told, dict) else {}
     found = str(options.get("version", "1")) if answer.data.get("type") in ("kv", "generic") else ""
     if found == version:
         return None

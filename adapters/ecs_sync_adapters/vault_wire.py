@@ -26,6 +26,7 @@ import urllib3
 from hvac.adapters import RawAdapter
 from requests.adapters import HTTPAdapter
 
+from ecs_sync_adapters.quiet_wire import hush
 from ecs_sync_adapters.vault_json import decoded, encoded
 
 
@@ -67,8 +68,9 @@ class Answer:
 
     @property
     def data(self) -> Any:
-        """The ``data`` of the answer, an empty map where there is none."""
-        return self.document.get("data") or {}
+        """The ``data`` of the answer, an empty map where there is none, and where it is no map."""
+        found = self.document.get("data")
+        return found if isinstance(found, dict) else {}
 
     @property
     def errors(self) -> str:
@@ -152,6 +154,7 @@ class Line:
     _tally: Tally = field(init=False, default_factory=Tally)
 
     def __post_init__(self) -> None:
+        hush()
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.verify = self.target.ca_file or True
