@@ -29,6 +29,11 @@ jobs:
     links:
 """
 
+_NOTHING_THERE = (
+    "put something there: ecs-sync set demo greeting hello; printf 1234 | ecs-sync set demo db/pin --secret; "
+    "ecs-sync sync"
+)
+
 
 def configuration(served: Sequence[Running]) -> str:
     """The YAML of a configuration with every connection, and one job with a link to each."""
@@ -60,6 +65,7 @@ def assignments(variables: Mapping[str, str]) -> str:
 def notes(served: Sequence[Running], missing: Sequence[Missing], variables: str) -> str:
     """What to do next, as lines that a shell can read as well: all but ``variables`` are comments."""
     names = ", ".join(one.row.name for one in served)
+    ideas = [one.row.idea.format(one.server) for one in served if one.row.idea] or [_NOTHING_THERE]
     return "".join(
         [
             f"# the sandbox is up: {names}\n",
@@ -67,7 +73,7 @@ def notes(served: Sequence[Running], missing: Sequence[Missing], variables: str)
             "# in another terminal, in the folder of the ecs-sync.yaml that was printed:\n",
             variables,
             "# ecs-sync init && ecs-sync sync\n",
-            *(f"# {one.row.idea.format(one.server)}\n" for one in served if one.row.idea),
+            *(f"# {idea}\n" for idea in ideas),
             "# Ctrl-C ends the sandbox, and what it holds is gone then\n",
         ]
     )

@@ -23,6 +23,7 @@ from ecs_sync_sandbox.openbao import ROOT_TOKEN
 from ecs_sync_sandbox.stand_ins import ROWS, SECRETS
 
 PATIENCE = 60.0
+ONE_SANDBOX = pytest.mark.xdist_group("sandbox-up")
 ROTATED = "another-password"
 COPIES = {"ssm", "aws-secrets", "keyvault", "gcp-secrets", "vault-kv1"}
 
@@ -139,6 +140,7 @@ def at_vault(up: Up, path: str, body: dict[str, object] | None = None) -> object
         return json.load(answer)["data"]
 
 
+@ONE_SANDBOX
 def test_everything_printed_is_reached_and_a_second_run_has_nothing_to_do(up: Up) -> None:
     seats = {seat.connection for row in ROWS for seat in row.seats}
     assert set(YAML(typ="safe").load(up.config)["connections"]) == seats
@@ -151,12 +153,16 @@ def test_everything_printed_is_reached_and_a_second_run_has_nothing_to_do(up: Up
     assert drifted.returncode == 0, drifted.stdout
 
 
+@ONE_SANDBOX
 def test_the_store_has_references_and_the_places_made_for_secrets_have_copies(up: Up) -> None:
     shown = up.shell("ecs-sync get demo db/password")
     assert shown.stdout == "@secret:vault/demo/db#password\n"
-    assert at_vault(up, "kv1/demo/db") == SECRETS
+    there = at_vault(up, "secret/data/demo/db")
+    assert isinstance(there, dict)
+    assert at_vault(up, "kv1/demo/db") == there["data"]
 
 
+@ONE_SANDBOX
 def test_a_secret_rotated_in_vault_reaches_every_copy_by_the_next_run(up: Up) -> None:
     at_vault(up, "secret/data/demo/db", {"data": {**SECRETS, "password": ROTATED}})
     ran = up.shell("ecs-sync sync -o json")
@@ -170,6 +176,7 @@ def test_a_secret_rotated_in_vault_reaches_every_copy_by_the_next_run(up: Up) ->
     assert up.shell("ecs-sync plan").returncode == 0
 
 
+@ONE_SANDBOX
 def test_the_notes_are_a_script_and_hold_no_more_than_exports(up: Up) -> None:
     lines = [line for line in up.notes.splitlines() if not line.startswith("#")]
     assert lines
@@ -179,6 +186,7 @@ def test_the_notes_are_a_script_and_hold_no_more_than_exports(up: Up) -> None:
     assert all(f"env:{name}" in up.config for name in names)
 
 
+@ONE_SANDBOX
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at Linux's table of sockets")
 def test_nobody_else_can_reach_a_stand_in(up: Up) -> None:
     pids = [up.process.pid, *children(up.process.pid)]
@@ -207,6 +215,16 @@ def test_only_what_was_asked_for_is_served_and_its_configuration_works(tmp_path:
         ran = up.shell("ecs-sync init && ecs-sync set demo greeting hello && ecs-sync sync")
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "converged" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["aws", "aws-appconfig", "azure-keyvault", "gcp-secrets"])
+def test_a_stand_in_that_is_alone_is_filled_as_its_notes_say(tmp_path: Path, name: str) -> None:
+    with serving(tmp_path, "--only", name) as up:
+        [line] = [line for line in up.notes.splitlines() if line.startswith("# put something there: ")]
+        ran = up.shell(f"ecs-sync init && {line.partition(': ')[2]}")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "converged" in ran.stdout
+        assert "1234" not in ran.stdout + ran.stderr + up.config
 
 
 def test_a_stand_in_whose_package_is_missing_is_named_and_the_others_are_served(tmp_path: Path) -> None:
