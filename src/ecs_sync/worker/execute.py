@@ -6,7 +6,7 @@ import json
 import time
 
 from ecs_sync import sync
-from ecs_sync.errors import EcsSyncError, Fenced, LeaseHeld, RunTaken
+from ecs_sync.errors import ConfigError, EcsSyncError, Fenced, LeaseHeld, RunTaken
 from ecs_sync.protocol import Result
 from ecs_sync.report import Exit, Report
 from ecs_sync.store import Run, RunState
@@ -43,8 +43,9 @@ def _execute(desk: Desk, id: str) -> None:
         log.warning("run_fenced", reason=str(error))
     except Exception as error:  # noqa: BLE001 - an adapter's mistake ends its own run only
         reason = reason_of(error)
-        desk.schedule.close(id, Exit.ERROR, json.dumps({"error": reason}))
-        log.error("run_failed", exit=int(Exit.ERROR), reason=reason)
+        code = Exit.CONFIGURATION if isinstance(error, ConfigError) else Exit.ERROR
+        desk.schedule.close(id, code, json.dumps({"error": reason}))
+        log.error("run_failed", exit=int(code), reason=reason)
     else:
         log.info(
             "run_finished",
