@@ -7,6 +7,7 @@ of its value, and each write is a read, a comparison and a write. A delete is fi
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -57,6 +58,7 @@ class VaultKv1Adapter:
         self._session = Session("vault-kv1", options)
         self._transit = options.transit
         self._key: bytes | None = None
+        self._asking = threading.Lock()
         self._features = _features(options)
 
     @property
@@ -189,9 +191,14 @@ class VaultKv1Adapter:
         return Item(id, value, secret=True, revision=_revision(id, value, key))
 
     def _keyed(self) -> bytes | Failure:
-        """The mount's own id, which is random, stays with the mount, and is told to its users only."""
-        if self._key is not None:
-            return self._key
+        """The mount's own id, which is random, stays with the mount, and is told to its users only.
+
+        Threads that begin together ask once.
+        """
+        with self._asking:
+            return self._key or self._asked()
+
+    def _asked(self) -> bytes | Failure:
         answer = self._session.mounted()
         failure = not_kv(answer, "1")
         if isinstance(answer, Failure) or failure is not None:
