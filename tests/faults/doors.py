@@ -43,6 +43,10 @@ class Door(Protocol):
         """How many of these calls came in so far, those that met a fault included."""
         ...
 
+    def asked(self) -> int:
+        """How many calls of any name came in so far."""
+        ...
+
 
 def _nothing() -> None:
     """No preparation."""
@@ -83,6 +87,9 @@ class HttpDoor:
 
     def count(self, call: str) -> int:
         return sum(self.calls[call](request) for request in self.server.requests)
+
+    def asked(self) -> int:
+        return len(self.server.requests)
 
     def _prepare(self, call: str) -> None:
         if call == "middle":
@@ -128,6 +135,9 @@ class AwsDoor:
     def count(self, call: str) -> int:
         return self.server.count(self.calls[call])
 
+    def asked(self) -> int:
+        return len(self.server.requests)
+
     def _prepare(self, call: str) -> None:
         if call == "middle":
             self.server.short_pages_next(self.calls[call], [1])
@@ -163,6 +173,9 @@ class GcpDoor:
 
     def count(self, call: str) -> int:
         return self.server.count(self.calls[call])
+
+    def asked(self) -> int:
+        return self.server.count()
 
     def _prepare(self, call: str) -> None:
         if call == "middle":

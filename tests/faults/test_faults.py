@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ecs_sync.errors import Throttled
 from tests.faults.rows import ROWS, Row
 from tests.faults.trial import ATTEMPTS, Trial, trial_of
 
@@ -122,6 +123,20 @@ def test_a_listing_that_is_throttled_on_its_way_goes_on(trial: Trial, call: str,
     report = trial.run()
     assert (report.exit_code, len(report.applied)) == (0, 2)
     trial.ends_in_step()
+
+
+@pytest.mark.parametrize("call", ["middle"])
+def test_a_listing_that_went_on_shows_every_item_once_and_counts_every_call(trial: Trial, call: str) -> None:
+    with trial.adapter() as (adapter, place):
+        whole = [item.id for page in adapter.list(place, None).pages for item in page.items]
+        trial.door.throttle(call, None)
+        before = trial.door.asked()
+        listing = adapter.list(place, None)
+        pages = list(listing.pages)
+    assert [type(page.failed) for page in pages if page.failed is not None] == [Throttled]
+    assert sorted(item.id for page in pages for item in page.items) == sorted(whole)
+    assert pages[-1].proof is not None
+    assert listing.calls + sum(page.calls for page in pages) == trial.door.asked() - before
 
 
 @pytest.mark.parametrize("call", ["middle"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ecs_sync import sync
+from ecs_sync.adapter import Adapter
 from ecs_sync.config import Config, load
+from ecs_sync.connections import Connections
 from ecs_sync.registry import Registry
 from ecs_sync.report import Report
 from ecs_sync.store import FileKeys, Store
@@ -69,6 +72,16 @@ class Trial:
         """A name that is not used yet."""
         self.names += 1
         return f"new{self.names}"
+
+    @contextmanager
+    def adapter(self) -> Iterator[tuple[Adapter, Any]]:
+        """The provider's adapter, which nobody paces, and the job's place there."""
+        self.opened.wait()
+        with Connections(self._config(), self.registry) as connections:
+            target = self._config().connections["target"]
+            kind = self.registry.adapter(target.adapter)
+            with closing(kind(target.options(connections.secret))) as adapter:
+                yield adapter, kind.Place.parse(self.row.link["place"])
 
     @contextmanager
     def _bench(self) -> Iterator[Workbench]:
