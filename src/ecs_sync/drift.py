@@ -18,6 +18,8 @@ from ecs_sync.policy import STORE, Why
 from ecs_sync.report import Exit, first
 from ecs_sync.store import Seen, Store, Version
 
+_ROTATION = "a rotation where the secret is kept"
+
 
 class Moved(StrEnum):
     """Which side is not where both were."""
@@ -213,7 +215,8 @@ class _Telling:
     ) -> Drift:
         moved = _MOVED[state]
         since, clock = self._since(key, link, observed, changed) if moved is not Moved.STORE else (None, None)
-        version = self._version(key) if moved in (Moved.STORE, Moved.BOTH) else None
+        rotated = key in self.plan.rotated
+        version = self._version(key) if moved in (Moved.STORE, Moved.BOTH) and not rotated else None
         return Drift(
             key,
             link,
@@ -226,7 +229,7 @@ class _Telling:
             since,
             clock,
             version.time if version else None,
-            version.who if version else None,
+            _ROTATION if rotated else _author(version),
             store,
             place,
         )
@@ -244,3 +247,9 @@ class _Telling:
     def _version(self, key: Key) -> Version | None:
         newest = self.store.history(self.plan.scope, key, limit=1)
         return newest[0][0] if newest else None
+
+
+def _author(version: Version | None) -> str | None:
+    if version is None:
+        return None
+    return _ROTATION if version.origin == "rotation" else version.who

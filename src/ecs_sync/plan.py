@@ -156,6 +156,8 @@ class Plan:
     holds: tuple[Hold, ...] = ()
     contests: tuple[KeyContest, ...] = ()
     unread: tuple[Unread, ...] = ()
+    rotated: tuple[Key, ...] = ()
+    """Keys whose secret is another one since the last run; each becomes a version first."""
 
     @property
     def id(self) -> str:

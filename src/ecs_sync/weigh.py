@@ -72,6 +72,7 @@ def weigh(
         tuple(sorted(weighing.holds, key=lambda hold: (hold.key, hold.link))),
         tuple(weighing.contests),
         (*(unread for side in sides for unread in side.observation.unread), *followed.unread),
+        tuple(map(Key, sorted(followed.rotated))),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from ecs_sync import sync
 from ecs_sync.adapter import attributes
 from ecs_sync.amend import change
+from ecs_sync.drift import drift
 from ecs_sync.model import Entry, Fingerprinter, Key, Value
 from ecs_sync.plan import Kind
 from ecs_sync.policy import First, Mode, Secrets, Why
@@ -70,6 +71,9 @@ def test_a_rotation_is_a_version_of_its_own_and_its_copies_follow_in_the_same_ru
     keep(house, "rotated")
     planned = house.plan()
     assert [(c.key.text, c.kind) for c in planned.changes] == [("password", Kind.UPDATE)]
+    assert [key.text for key in planned.rotated] == ["password"]
+    found = drift(planned, house.store)
+    assert [each.by for each in found.drifts] == ["a rotation where the secret is kept"]
     assert house.at("b")["password"] != "rotated"
     report = house.run()
     assert report.exit_code is Exit.DONE and house.at("b") == {"password": "rotated"}

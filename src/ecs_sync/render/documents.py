@@ -142,6 +142,8 @@ class PlanShown:
     conflicts: list[ConflictShown]
     unseen: list[NotSeen]
     limits: list[Limit]
+    rotated: list[str]
+    """Keys whose secret was rotated where it is kept, since the last run."""
     allow: str | None
     """The command that lifts the limits for this plan; null where none is exceeded."""
     cost: CostShown | None

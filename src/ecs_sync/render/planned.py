@@ -78,6 +78,7 @@ def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing, cost: Cost |
         conflicts_shown(plan, showing),
         not_seen(plan.unread),
         [Limit(stop.side, stop.reason) for stop in stops],
+        [key.text for key in plan.rotated],
         showing.command("apply", plan.job, "--allow", plan.id) if stops else None,
         cost_shown(cost) if cost is not None else None,
     )
@@ -318,6 +319,8 @@ def unseen_part(unseen: Sequence[NotSeen], links: Sequence[LinkLooked]) -> Itera
 
 def notes_part(plan: PlanShown, showing: Showing) -> Iterator[Part]:
     """What remains unguarded where something is written, and what an edited link has left behind."""
+    for key in plan.rotated:
+        yield Say(f"  note: {key}: its secret was rotated where it is kept", Tone.CHANGED)
     written = {change.side for change in plan.changes}
     for link in plan.links:
         if link.window and link.link in written:
