@@ -298,7 +298,7 @@ def test_a_document_without_keys_left_is_a_delete(hand: Hand, adapter: AppConfig
 
 def test_every_call_is_counted_and_the_prices_hold(server: AppConfigServer, hand: Hand) -> None:
     hand.profile("acme", "settings")
-    adapter = adapter_of(server, strategy="AppConfig.AllAtOnce")
+    adapter = adapter_of(server, strategy="AppConfig.AllAtOnce", missing_profile="refuse")
     prices = adapter.features.prices
     log = server.http.requests
 
