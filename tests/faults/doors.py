@@ -33,6 +33,9 @@ class Door(Protocol):
     def refuse(self, call: str) -> None:
         """The token is no good any more."""
 
+    def forget(self) -> None:
+        """The token of a listing's next page is not taken any more."""
+
     def hang(self, call: str, times: int) -> None:
         """No answer, until it is released."""
 
@@ -78,6 +81,9 @@ class HttpDoor:
     def refuse(self, call: str) -> None:
         self._answer(call, self.expired, {})
 
+    def forget(self) -> None:
+        self._answer("middle", Reply(400, b"{}", (("Content-Type", "application/json"),)), {})
+
     def hang(self, call: str, times: int) -> None:
         self._hanging += [self.server.hang_next(when=self.calls[call]) for _ in range(times)]
 
@@ -108,6 +114,8 @@ class AwsDoor:
 
     server: AwsServer
     calls: Mapping[str, str]
+    stale: str
+    """The error for a page token that is not taken any more."""
     _hanging: list[threading.Event] = field(default_factory=list)
 
     def lose(self, call: str) -> None:
@@ -124,6 +132,10 @@ class AwsDoor:
 
     def refuse(self, call: str) -> None:
         self.server.fail_next(self.calls[call], "ExpiredTokenException")
+
+    def forget(self) -> None:
+        self._prepare("middle")
+        self.server.fail_next(self.calls["middle"], self.stale)
 
     def hang(self, call: str, times: int) -> None:
         self._hanging += [self.server.hold_next(self.calls[call]).released for _ in range(times)]
@@ -149,6 +161,7 @@ class GcpDoor:
 
     server: GcpSecretsServer
     calls: Mapping[str, str]
+    """Here ``middle`` is whatever a listing calls behind its first page of names."""
 
     def lose(self, call: str) -> None:
         self.server.script.lose_ack_next(self.calls[call])
@@ -163,6 +176,10 @@ class GcpDoor:
 
     def refuse(self, call: str) -> None:
         self.server.script.fail_next(self.calls[call], grpc.StatusCode.UNAUTHENTICATED)
+
+    def forget(self) -> None:
+        self._prepare("middle")
+        self.server.script.fail_next(self.calls["middle"], grpc.StatusCode.INVALID_ARGUMENT)
 
     def hang(self, call: str, times: int) -> None:
         for _ in range(times):

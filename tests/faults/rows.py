@@ -76,11 +76,11 @@ def _consul() -> Iterator[Open]:
         yield Open(door, server.connection(), server.environment)
 
 
-def _aws(adapter: str, calls: Mapping[str, str]) -> Callable[[], AbstractContextManager[Open]]:
+def _aws(adapter: str, calls: Mapping[str, str], stale: str) -> Callable[[], AbstractContextManager[Open]]:
     @contextmanager
     def serve() -> Iterator[Open]:
         with AwsServer() as server:
-            yield Open(AwsDoor(server, calls), server.connection(adapter), server.environment)
+            yield Open(AwsDoor(server, calls, stale), server.connection(adapter), server.environment)
 
     return serve
 
@@ -194,6 +194,7 @@ _SSM = {"list": "DescribeParameters", "middle": "DescribeParameters", "delete": 
 _SSM |= {"create": "PutParameter", "update": "PutParameter"}
 _SECRETS = {"list": "ListSecrets", "middle": "ListSecrets", "create": "CreateSecret"}
 _SECRETS |= {"update": "UpdateSecretVersionStage", "delete": "DeleteSecret"}
+_FOLDERS = {"next page": "Vault answers for a folder in one call, and has no page tokens"}
 _FIELDS: Mapping[str, Any] = {"place": "app/", "mapping": "fields"}
 
 
@@ -206,20 +207,30 @@ ROWS: Mapping[str, Row] = {
         _consul,
         {"place": "acme/", "mapping": "path"},
         timeouts={"timeout": 0.3},
-        never={"middle": "Consul answers a listing in one call, which has no middle"},
+        never={
+            "middle": "Consul answers a listing in one call, which has no middle",
+            "next page": "Consul answers a listing in one call, and has no page tokens",
+        },
     ),
-    "aws-ssm": Row(_aws("aws-ssm", _SSM), {"place": "/acme/", "mapping": "path"}),
-    "aws-secrets": Row(_aws("aws-secrets", _SECRETS), {"place": "acme/", "mapping": "path"}, secret=True),
+    "aws-ssm": Row(_aws("aws-ssm", _SSM, "InvalidNextToken"), {"place": "/acme/", "mapping": "path"}),
+    "aws-secrets": Row(
+        _aws("aws-secrets", _SECRETS, "InvalidNextTokenException"),
+        {"place": "acme/", "mapping": "path"},
+        secret=True,
+    ),
     "aws-appconfig": Row(
         _aws_appconfig,
         {"place": "acme/prod/settings", "mapping": {"name": "document", "format": "json"}},
-        never={"delete": "all entries are one document, which is updated when one of them goes"},
+        never={
+            "delete": "all entries are one document, which is updated when one of them goes",
+            "next page": "what comes behind a listing's first calls are documents, which have no page tokens",
+        },
     ),
     "azure-appconfig": Row(_azure_appconfig, {"place": "prod|app/", "mapping": "path"}),
     "azure-keyvault": Row(
         _azure_keyvault, {"place": "acme-", "mapping": {"name": "path", "separator": "--"}}, secret=True
     ),
-    "vault-kv2": Row(_vault(2), _FIELDS, secret=True, text=_field),
-    "vault-kv1": Row(_vault(1), _FIELDS, secret=True, text=_field),
+    "vault-kv2": Row(_vault(2), _FIELDS, secret=True, text=_field, never=_FOLDERS),
+    "vault-kv1": Row(_vault(1), _FIELDS, secret=True, text=_field, never=_FOLDERS),
     "gcp-secrets": Row(_gcp_secrets, {"place": "app-", "mapping": "path"}, secret=True),
 }

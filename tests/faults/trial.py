@@ -21,7 +21,7 @@ from ecs_sync.workbench import Workbench, fingerprint_key_of
 from tests.faults.doors import Door
 from tests.faults.rows import Open, Row, Timeouts
 
-ATTEMPTS = 3
+ATTEMPTS = 2
 """How often a call is tried before a run gives it up."""
 FIRST = {"one": "1", "two": "2"}
 
@@ -34,15 +34,29 @@ class Trial:
     registry: Registry
     texts: dict[str, str] = field(default_factory=dict)
     names: int = 0
+    config: Config = field(init=False)
 
     @property
     def door(self) -> Door:
         return self.opened.door
 
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Meanwhile the connection waits 0.3 s for an answer, else longer than a busy machine takes."""
+        self.configure(self.row.timeouts)
+        yield
+        self.configure({})
+
     def configure(self, timeouts: Timeouts) -> None:
         """From the next run on these are the connection's timeouts."""
         document = json.dumps(_configuration(self.folder, self.row, self.opened, timeouts))
-        (self.folder / "ecs-sync.yaml").write_text(document, encoding="utf-8")
+        path = self.folder / "ecs-sync.yaml"
+        path.write_text(document, encoding="utf-8")
+        config = load(path, environ=self.opened.environment, registry=self.registry)
+        # Waits are capped below the second that a configuration can say.
+        target = config.connections["target"]
+        hasty = replace(target, pace=replace(target.pace, timeout=0.1))
+        self.config = replace(config, connections={**config.connections, "target": hasty})
 
     def want(self, **texts: str | None) -> None:
         """What the file shall hold more, or else, or where None no longer."""
@@ -77,8 +91,8 @@ class Trial:
     def adapter(self) -> Iterator[tuple[Adapter, Any]]:
         """The provider's adapter, which nobody paces, and the job's place there."""
         self.opened.wait()
-        with Connections(self._config(), self.registry) as connections:
-            target = self._config().connections["target"]
+        with Connections(self.config, self.registry) as connections:
+            target = self.config.connections["target"]
             kind = self.registry.adapter(target.adapter)
             with closing(kind(target.options(connections.secret))) as adapter:
                 yield adapter, kind.Place.parse(self.row.link["place"])
@@ -86,16 +100,8 @@ class Trial:
     @contextmanager
     def _bench(self) -> Iterator[Workbench]:
         self.opened.wait()
-        with Workbench.open(self._config(), self.registry) as bench:
+        with Workbench.open(self.config, self.registry) as bench:
             yield bench
-
-    def _config(self) -> Config:
-        path = self.folder / "ecs-sync.yaml"
-        config = load(path, environ=self.opened.environment, registry=self.registry)
-        # Waits are capped below the second that a configuration can say.
-        target = config.connections["target"]
-        hasty = replace(target, pace=replace(target.pace, timeout=0.1))
-        return replace(config, connections={**config.connections, "target": hasty})
 
 
 @contextmanager
@@ -105,14 +111,12 @@ def trial_of(row: Row, folder: Path) -> Iterator[Trial]:
         registry = Registry.from_entry_points()
         trial = Trial(folder, row, opened, registry)
         trial.configure({})
-        config = trial._config()
+        config = trial.config
         FileKeys(folder / "secrets.key").create()
         Store.create(config.store.address(), fingerprint_key=fingerprint_key_of(config).create()).close()
         trial.want(**FIRST)
         report = trial.run()
         assert report.exit_code == 0, report
-        # Not before: a stand-in may take its time for the first calls.
-        trial.configure(row.timeouts)
         yield trial
 
 
