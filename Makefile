@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: help demo test lint types contracts check coverage benchmarks docs clean
+.PHONY: help demo test test-slow lint types contracts check coverage benchmarks docs clean
 
 help:
 	@echo "make demo         the main job on embedded defaults, told by the product's own command"
 	@echo "make test         lint, types, import contracts, and every test that needs no other server"
-	@echo "make coverage     the tests again with branch coverage, and its floors"
+	@echo "make test-slow    further variants of the same: other options of a provider, longer searches"
+	@echo "make coverage     all tests again with branch coverage, and its floors"
 	@echo "make benchmarks   counts, ratios and seconds; see benchmarks/README.md"
 	@echo "make docs         the generated pages of docs/ anew"
 
@@ -36,7 +37,10 @@ contracts: $(READY)
 check: lint types contracts
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q -m slow
 
 coverage: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q --cov --cov-report=

@@ -305,7 +305,7 @@ def test_more_than_one_write_at_once_is_an_error_of_the_caller(gcp: GcpSecretsAd
 
 def test_a_project_that_does_not_exist_is_no_empty_place(server: GcpSecretsServer) -> None:
     gcp = adapter_of(server, project="elsewhere")
-    with pytest.raises(Exception, match="Permission denied on resource"):
+    with pytest.raises(Exception, match="permission denied, projects/elsewhere"):
         items(gcp.list(PLACE, None))
 
 
