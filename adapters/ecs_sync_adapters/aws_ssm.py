@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from ecs_sync.abilities import Pointer
 from ecs_sync.adapter import (
     Features,
     Guard,
@@ -22,7 +23,6 @@ from ecs_sync.adapter import (
     Limits,
     Listing,
     Outcome,
-    Pointer,
     Price,
     Prices,
     Revision,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ecs_sync.adapter import Item, Pointer
+from ecs_sync.abilities import Pointer
+from ecs_sync.adapter import Item
 
 _PATH = "/aws/reference/secretsmanager/"
 _NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")

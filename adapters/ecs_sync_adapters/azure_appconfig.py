@@ -11,19 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from ecs_sync.adapter import (
-    Features,
-    Item,
-    ItemId,
-    Limits,
-    Listing,
-    Outcome,
-    Pointer,
-    Revision,
-    Token,
-    Verdict,
-    Write,
-)
+from ecs_sync.abilities import Pointer
+from ecs_sync.adapter import Features, Item, ItemId, Limits, Listing, Outcome, Revision, Token, Verdict, Write
 from ecs_sync.errors import Rejected
 from ecs_sync_adapters.azure_appconfig_http import Wire
 from ecs_sync_adapters.azure_appconfig_options import AppConfigOptions, AppConfigPlace, features, id_of

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 
-from ecs_sync.adapter import Item, Pointer, attributes
+from ecs_sync.abilities import Pointer
+from ecs_sync.adapter import Item, attributes
 
 _MEDIA_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json"
 _CONTENT_TYPE = f"{_MEDIA_TYPE};charset=utf-8"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
+from ecs_sync.abilities import Pointer
 from ecs_sync.adapter import (
     Attributes,
     Delete,
@@ -22,7 +23,6 @@ from ecs_sync.adapter import (
     Listing,
     Outcome,
     Page,
-    Pointer,
     Price,
     Prices,
     Proof,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-from ecs_sync.adapter import Finishes
+from ecs_sync.abilities import Finishes
 from ecs_sync.errors import AdapterError
 from ecs_sync.policy import STORE
 from ecs_sync.protocol import Result

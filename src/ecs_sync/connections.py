@@ -7,7 +7,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from ecs_sync.adapter import Adapter, Wraps
+from ecs_sync.abilities import Wraps
+from ecs_sync.adapter import Adapter
 from ecs_sync.config import Config, ConnectionConfig
 from ecs_sync.config.wrapped import cannot_wrap
 from ecs_sync.errors import ConfigError, EcsSyncError

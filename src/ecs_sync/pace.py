@@ -27,26 +27,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
+from ecs_sync.abilities import Addresses, Finishes, KeepsHistory, Peeks, Pins, Pointer, Refers, Watches, Wraps
 from ecs_sync.adapter import (
     Adapter,
-    Addresses,
     Features,
-    Finishes,
     Item,
     ItemId,
-    KeepsHistory,
     Listing,
     Outcome,
     Page,
-    Peeks,
-    Pins,
-    Pointer,
     Proof,
-    Refers,
     Revision,
     Token,
-    Watches,
-    Wraps,
     Write,
 )
 from ecs_sync.batching import price_of

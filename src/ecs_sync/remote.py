@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ecs_sync import mapping as port
+from ecs_sync.abilities import KeepsHistory
 from ecs_sync.adapter import (
     Adapter,
     Delete,
@@ -19,7 +20,6 @@ from ecs_sync.adapter import (
     Guard,
     Item,
     ItemId,
-    KeepsHistory,
     Limits,
     Place,
     Put,

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ecs_sync.adapter import Adapter, Addresses, Item, ItemId, Peeks, Pins, Price
+from ecs_sync.abilities import Addresses, Peeks, Pins
+from ecs_sync.adapter import Adapter, Item, ItemId, Price
 from ecs_sync.errors import AdapterError, EcsSyncError
 from ecs_sync.meter import Meter
 from ecs_sync.model import Value

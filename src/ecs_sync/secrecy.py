@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ecs_sync.adapter import Adapter, Item, ItemId, Refers, attributes
+from ecs_sync.abilities import Refers
+from ecs_sync.adapter import Adapter, Item, ItemId, attributes
 from ecs_sync.diff import Unsayable
 from ecs_sync.mapping import Refusal
 from ecs_sync.model import Entry, Type

@@ -51,7 +51,7 @@ class Bucket:
 
     def take(self, now: float, calls: int = 1) -> None:
         """Takes the turns of so many calls at once; the next one waits for all of them."""
-        self.taken.append(now)
+        self.taken.extend([now] * calls)
         if self.rate is not None:
             self.next = max(self.next, now) + calls / self.rate
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import Delete, KeepsHistory, Put, Verdict
+from ecs_sync.abilities import KeepsHistory
+from ecs_sync.adapter import Delete, Put, Verdict
 from ecs_sync.errors import Rejected
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions, SsmPlace
 from ecs_sync_sandbox.aws import AwsServer

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ecs_sync.adapter import Delete, Item, Listing, Peeks, Pins, Put, Refers, Verdict
+from ecs_sync.abilities import Peeks, Pins, Refers
+from ecs_sync.adapter import Delete, Item, Listing, Put, Verdict
 from ecs_sync.errors import ConfigError
 from ecs_sync_adapters.aws_secrets import SecretsAdapter
 from ecs_sync_adapters.aws_secrets_options import SecretsOptions

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from benchmarks import calls_azure_appconfig
 
-from ecs_sync.adapter import Put, Refers, Verdict
+from ecs_sync.abilities import Refers
+from ecs_sync.adapter import Put, Verdict
 from ecs_sync.errors import Rejected
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer

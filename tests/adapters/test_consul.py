@@ -15,18 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import (
-    Delete,
-    Item,
-    Listing,
-    Outcome,
-    Page,
-    Proof,
-    Put,
-    Verdict,
-    Watches,
-    attributes,
-)
+from ecs_sync.abilities import Watches
+from ecs_sync.adapter import Delete, Item, Listing, Outcome, Page, Proof, Put, Verdict, attributes
 from ecs_sync.errors import (
     AdapterError,
     ConfigError,

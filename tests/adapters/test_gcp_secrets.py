@@ -11,18 +11,8 @@ from google.cloud.secretmanager_v1 import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import (
-    Delete,
-    Item,
-    KeepsHistory,
-    Listing,
-    Outcome,
-    Peeks,
-    Pins,
-    Put,
-    Verdict,
-    Write,
-)
+from ecs_sync.abilities import KeepsHistory, Peeks, Pins
+from ecs_sync.adapter import Delete, Item, Listing, Outcome, Put, Verdict, Write
 from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions, GcpSecretsPlace
 from ecs_sync_adapters.gcp_secrets_read import Version

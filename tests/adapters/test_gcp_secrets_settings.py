@@ -14,7 +14,8 @@ from google.cloud.secretmanager_v1 import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import Addresses, Delete, Put
+from ecs_sync.abilities import Addresses
+from ecs_sync.adapter import Delete, Put
 from ecs_sync.errors import ConfigError, Rejected, Unavailable
 from ecs_sync.mapping import Refusal
 from ecs_sync.model import Entry, Key, Scope, Value

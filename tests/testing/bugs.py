@@ -7,18 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ecs_sync.adapter import (
-    Attributes,
-    Delete,
-    Features,
-    Item,
-    Listing,
-    Outcome,
-    Pointer,
-    Put,
-    Token,
-    Write,
-)
+from ecs_sync.abilities import Pointer
+from ecs_sync.adapter import Attributes, Delete, Features, Item, Listing, Outcome, Put, Token, Write
 from ecs_sync_adapters.memory import MemoryAdapter, MemoryOptions, MemoryPlace
 from ecs_sync_adapters.memory_store import Memory
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ecs_sync.adapter import Item, Listing, Page, Pointer, Proof
+from ecs_sync.abilities import Pointer
+from ecs_sync.adapter import Item, Listing, Page, Proof
 from tests.testing.bugs import Right, bug
 
 

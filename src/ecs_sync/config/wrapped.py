@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecs_sync.adapter import Wraps
+from ecs_sync.abilities import Wraps
 from ecs_sync.config.secret import Where
 from ecs_sync.errors import ConfigError, Problem, StoreError
 from ecs_sync.registry import Registry, nearest

@@ -9,19 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from ecs_sync.adapter import (
-    Delete,
-    Finishes,
-    Guard,
-    KeepsHistory,
-    Outcome,
-    Peeks,
-    Pins,
-    Put,
-    Refers,
-    Verdict,
-    Watches,
-)
+from ecs_sync.abilities import Finishes, KeepsHistory, Peeks, Pins, Refers, Watches
+from ecs_sync.adapter import Delete, Guard, Outcome, Put, Verdict
 from ecs_sync.testing.behaviour import always, where
 from ecs_sync.testing.subject import Subject, create, eventually, found, listed, revision, token, write
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ecs_sync.adapter import Addresses, Item, Peeks, Pins, Refers
+from ecs_sync.abilities import Addresses, Peeks, Pins, Refers
+from ecs_sync.adapter import Item
 from ecs_sync.errors import AdapterError
 from ecs_sync.testing.behaviour import always, where
 from ecs_sync.testing.subject import Subject, complete, create, found, look

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ecs_sync.adapter import ItemId, KeepsHistory, Put, Verdict
+from ecs_sync.abilities import KeepsHistory
+from ecs_sync.adapter import ItemId, Put, Verdict
 from ecs_sync.testing.behaviour import always, where
 from ecs_sync.testing.subject import Subject, complete, create, found, look, revision, write
 
