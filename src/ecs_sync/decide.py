@@ -72,7 +72,7 @@ def _waits(found: _Found, standing: Standing, views: Sequence[View], image: Imag
         return None
     others = [other for other in views if other is not view and other.policy.adopts]
     if any(other.first and isinstance(other.observed, Unseen) for other in others):
-        return Why.FIRST_CONTACT
+        return Why.UNHEARD
     moved = (other for other in others if other.moved)
     return Why.FIRST_CONTACT if any(_differ(view, other, image) for other in moved) else None
 

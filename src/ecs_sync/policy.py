@@ -139,7 +139,7 @@ class View:
     value that adopting would commit (None: a delete). ``later`` are the strengths of all the store's
     versions of the key after the base's, or after it was last unset where there is no base. ``first``
     says that the link still meets this key: its track has had no complete run yet, or has held the key
-    as `Why.FIRST_CONTACT` or `Why.BURIED` ever since. ``lost`` says that this very value lost against
+    as `Why.FIRST_CONTACT`, `UNHEARD` or `BURIED` ever since. ``lost`` says that this very value lost against
     the store's present version before, ``pinned`` that an undo put it here and nobody touched it since.
     """
 
@@ -195,6 +195,7 @@ class Why(StrEnum):
     MODE = "held by mode"
     CONFLICT = "conflict held"
     FIRST_CONTACT = "first contact: the sides differ"
+    UNHEARD = "first contact: another side cannot be seen"
     BURIED = "first contact: unset in the store"
     FOREIGN = "foreign"
     DELETES_OFF = "deletes are off"

@@ -69,7 +69,7 @@ def _seen(side: Side, hold: Hold, now: dict[str, int]) -> Seen:
     before = side.seen.get(hold.key.text)
     same = before is not None and before.fingerprint == hold.observed
     lost_to = UNDONE if hold.why is Why.UNDONE else now.get(hold.key.text)
-    met = hold.why in (Why.FIRST_CONTACT, Why.BURIED, Why.UNDONE)
+    met = hold.why in (Why.FIRST_CONTACT, Why.UNHEARD, Why.BURIED, Why.UNDONE)
     assert hold.item is not None
     return Seen(
         hold.key.text,

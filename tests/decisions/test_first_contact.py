@@ -139,7 +139,7 @@ def test_what_others_take_away_does_not_come_back_from_an_import_that_had_just_m
 def test_a_new_link_waits_for_another_new_link_that_cannot_be_seen() -> None:
     unseen = replace(new("two", None), observed=UNSEEN)
     settlement = settle(NOWHERE, new("one", X), unseen)
-    assert done(settlement) == {"one": HELD, "two": (Action.NOTHING, Why.UNSEEN)}
+    assert done(settlement) == {"one": (Action.HOLD, Why.UNHEARD), "two": (Action.NOTHING, Why.UNSEEN)}
     known = replace(unseen, first=False)
     assert done(settle(NOWHERE, new("one", X), known))["one"] == (Action.ADOPT, None)
 

@@ -108,7 +108,7 @@ def test_the_store_takes_one_value_at_most(scene: Scene) -> None:
 def _leaves_some_for_the_next_run(scene: Scene, settlement: Settlement) -> bool:
     """Who was not heard at first contact has its say once the others have had theirs; a base moves before
     the store does; and once a key is deleted, a place that has it and no base has made it anew."""
-    reasons = (Why.BURIED, Why.FIRST_CONTACT)
+    reasons = (Why.BURIED, Why.FIRST_CONTACT, Why.UNHEARD)
     waited = {decision.link for decision in settlement.decisions if decision.why in reasons}
     unheard = any(v.link in waited and v.choice in (First.PLACE, First.PRIORITY) for v in scene.views)
     postponed = any(decision.why is Why.NEXT_RUN for decision in settlement.decisions)
@@ -135,7 +135,14 @@ def test_without_a_conflict_every_place_that_is_pushed_to_ends_like_the_store(sc
     settlement = scene.settlement()
     assume(settlement.contest is None)
     after = scene.settled(settlement)
-    allowed = {Why.FOREIGN, Why.FIRST_CONTACT, Why.BURIED, Why.DELETES_OFF, Why.UNSAYABLE}
+    allowed = {
+        Why.FOREIGN,
+        Why.FIRST_CONTACT,
+        Why.UNHEARD,
+        Why.BURIED,
+        Why.DELETES_OFF,
+        Why.UNSAYABLE,
+    }
     for view, decision in pairs(after, settlement):
         if view.policy.mode in (Mode.MIRROR, Mode.EXPORT, Mode.TWO_WAY) and view.observed is not UNSEEN:
             like_the_store = view.observed == after.image(view.link, after.standing.value)

@@ -393,3 +393,14 @@ def test_what_an_undo_put_back_is_held_whatever_first_contact_says(build: Build,
     resolve(house.job, house.store, Order("tester"), HAND, Key("x"), "store")
     house.run()
     assert house.at("a") == {"x": "new"}
+
+
+def test_a_first_contact_that_waits_for_a_side_that_cannot_be_seen_is_no_conflict(tmp_path: Path) -> None:
+    house = open_house(tmp_path, LinkSpec("a"), LinkSpec("b", priority=20))
+    house.put("a", x="1")
+    house.place("b").fail_next_listing(0, Unavailable("down"))
+    report = house.run()
+    (hold,) = report.plan.holds
+    assert hold.why is Why.UNHEARD and report.plan.conflicts == ()
+    assert report.exit_code is Exit.ERROR and house.entries == {}
+    assert house.run().exit_code is Exit.DONE and house.at("b") == {"x": "1"}

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 def plan(call: Call, jobs: tuple[str, ...], out: Path | None, cost: bool) -> int:
     """Show what a run would do, and why; write nothing.
 
-    Of each JOB; by default of every job of the configuration.
+    Of each JOB; by default of every job of the configuration. Only that secrets were read for it is put on
+    record, in the audit trail.
 
     Exits with 2 where something would be changed, 3 where a limit would stop it, 5 where a conflict
     waits for a decision, 0 where all is in sync.
