@@ -6,7 +6,6 @@ feature to choose from, so that whoever writes an engine, a mapping or a test ca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
@@ -37,6 +36,7 @@ from ecs_sync.adapter import (
 )
 from ecs_sync.errors import AdapterError, Rejected
 
+from .memory_limits import problem_of
 from .memory_store import Counting, Visible, WriteFault, memory, stripped
 
 _Class = Literal["A", "B", "C", "D"]
@@ -285,7 +285,7 @@ class MemoryAdapter:
         if self._memory.denied(write.id):
             reason = "the credential may not write it; give it the permission"
         elif isinstance(write, Put):
-            reason = _problem(self.features, write)
+            reason = problem_of(self.features, write)
         return Outcome(write.id, Verdict.REFUSED, reason=reason) if reason else None
 
     def _raced(self, write: Write) -> Outcome | None:
@@ -379,29 +379,3 @@ def _features(options: MemoryOptions) -> Features:
         prices=Prices(finish=Price(1)),
         managed_attributes=frozenset(options.managed_attributes),
     )
-
-
-def _problem(features: Features, put: Put) -> str:
-    """Why this store will not take a value or a name; the empty text where it will."""
-    ids, values = features.ids, features.values
-    size = len(put.value)
-    if ids.max_bytes is not None and len(put.id.encode()) > ids.max_bytes:
-        return f"its name is longer than {ids.max_bytes} bytes"
-    for rule in ids.rules:
-        if re.search(rule.forbidden, put.id):
-            return rule.reason
-    if size < values.min_bytes:
-        return f"its value has {size} bytes and must have at least {values.min_bytes}"
-    if values.max_bytes is not None and size > values.max_bytes:
-        return f"its value has {size} bytes and may have at most {values.max_bytes}"
-    if features.text_values and not _is_text(put.value):
-        return "its value is not UTF-8, and this store holds text"
-    return ""
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

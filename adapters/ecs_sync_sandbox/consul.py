@@ -47,8 +47,6 @@ C33   enterprise: a namespace nobody made is empty to reads, and an error to wri
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,9 +55,9 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from ecs_sync_sandbox.consul_kv import KeyValues, Op, Pair
+from ecs_sync_sandbox.consul_words import VALUE_LIMIT, Answer, operations
 from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 
-VALUE_LIMIT = 512 * 1024
 BODY_LIMIT = 512 * 1024
 _STRICT = r"^[a-zA-Z0-9,_./\-?&=]+$"
 _READS = frozenset({"get", "get-or-empty", "get-tree"})
@@ -74,14 +72,6 @@ _ENTERPRISE_ONLY = {
 }
 Rules = Sequence[tuple[str, Literal["read", "write", "deny"]]]
 """Of a token: key prefixes and what they grant. The longest prefix decides; no prefix, no access."""
-
-
-class Answer(Exception):
-    """Ends a request with this status and text."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.reply = Reply(status, text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +196,7 @@ class Agent:
             raise Answer(405, f"method {request.method} not allowed")
         if len(request.body) > BODY_LIMIT:
             raise Answer(413, f"Request body too large, max size: {BODY_LIMIT} bytes")
-        ops = _operations(request.body)
+        ops = operations(request.body)
         if len(ops) > self.operations:
             raise Answer(413, f"Transaction contains too many operations ({len(ops)} > {self.operations})")
         may = self._permissions(request)
@@ -367,30 +357,6 @@ def _duration(text: str) -> float:
         raise Answer(400, "Invalid wait time")
     parts = re.findall(r"([0-9.]+)(ns|us|ms|s|m|h)", text)
     return min(sum(float(number) * _UNITS[unit] for number, unit in parts), 600.0)
-
-
-def _operations(body: bytes) -> list[Op]:
-    try:
-        ops = [_operation(op["KV"]) for op in json.loads(body)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Answer(400, f"Failed to parse body: {type(error).__name__}") from None
-    if any(op.key.startswith("/") for op in ops):
-        raise Answer(400, "Invalid key in transaction: invalid key name, must not begin with a '/'")
-    return ops
-
-
-def _operation(op: dict[str, Any]) -> Op:
-    value = op.get("Value")
-    try:
-        decoded = None if value is None else base64.b64decode(value, validate=True)
-    except binascii.Error:
-        raise Answer(400, "Failed to parse body: failed to decode value") from None
-    if decoded is not None and len(decoded) > VALUE_LIMIT:
-        raise Answer(413, f'Value for key "{op["Key"]}" is too large ({len(decoded)} > {VALUE_LIMIT} bytes)')
-    numbers = int(op.get("Flags", 0)), int(op.get("Index", 0))
-    return Op(
-        op["Verb"], op["Key"], decoded, *numbers, str(op.get("Namespace", "")), str(op.get("Partition", ""))
-    )
 
 
 def main() -> None:

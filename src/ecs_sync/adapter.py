@@ -364,8 +364,8 @@ def option(
 ) -> Any:
     """A field of an adapter's or mapping's ``Options`` or ``Place``, with what its users read of it.
 
-    A secret option takes only ``env:NAME`` or ``file:PATH`` in a configuration, and is never shown:
-    declare it last and it is left out of the dataclass's repr.
+    A secret option takes only ``env:NAME``, ``file:PATH`` or a reference to a secret in a configuration,
+    and is never shown: declare it last and it is left out of the dataclass's repr.
 
     ``where`` marks the ``Options`` that say which provider a connection leads to, such as an address
     or a region: two connections that agree in them lead to the same places, whoever asks and however.

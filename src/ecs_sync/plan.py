@@ -108,9 +108,10 @@ class KeyContest:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something at a place that could not be read, and why."""
+    """Something at a place, or a secret at a connection, that could not be read, and why."""
 
     link: str
+    """The link; of a secret that a key refers to, the connection."""
     item: ItemId | None
     key: Key | None
     reason: str

@@ -86,7 +86,7 @@ class Registry:
         return cast("MappingType", self._load("mapping", point, ("Options",)))
 
     def has(self, name: str, ability: type) -> bool:
-        """Has the adapter of this name an optional ability, one of the protocols of `ecs_sync.adapter`?
+        """Has the adapter of this name an optional ability, one of the protocols of `ecs_sync.abilities`?
 
         One whose SDK is not installed is not known to have any.
         """

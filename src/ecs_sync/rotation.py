@@ -7,7 +7,7 @@ copies follow as they follow any other change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ecs_sync.looking import Side
@@ -32,10 +32,11 @@ class Followed:
     fresh: Sequence[Referred] = ()
     unread: Sequence[Unread] = ()
 
-    def ahead(self, desired: Iterable[Desired], at: int) -> Iterator[Desired]:
+    def ahead(self, desired: Iterable[Desired], at: int) -> Iterable[Desired]:
         """The store's rows as they will stand once the rotations are committed behind version ``at``."""
-        for row in desired:
-            yield row._replace(version=at + 1) if row.key in self.rotated else row
+        if not self.rotated:
+            return desired
+        return (row._replace(version=at + 1) if row.key in self.rotated else row for row in desired)
 
     def stored(self, keys: Iterable[str], at: int) -> dict[str, Stored]:
         """The versions that the rotations of these keys will make behind version ``at``."""

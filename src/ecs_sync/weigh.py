@@ -43,7 +43,7 @@ def weigh(
     store: Store,
     at: int,
     sides: Sequence[Side],
-    followed: Followed = Followed(),  # noqa: B008 - frozen
+    followed: Followed,
 ) -> Plan:
     """The plan of a job, from its store as of version ``at`` and one look at each of its places.
 

@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 import requests
 
-from ecs_sync_sandbox.consul import BODY_LIMIT, VALUE_LIMIT, ConsulServer
+from ecs_sync_sandbox.consul import BODY_LIMIT, ConsulServer
+from ecs_sync_sandbox.consul_words import VALUE_LIMIT
 
 REAL = os.environ.get("ECS_SYNC_CONSUL_URL")
 

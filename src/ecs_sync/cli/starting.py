@@ -28,7 +28,7 @@ store:
   # Secrets are kept in the store only under a key of yours; 'ecs-sync store new-key secrets.key' makes one.
   # key: file:secrets.key
 
-# Where configuration lives. Secrets never stand here: write env:NAME or file:PATH.
+# Where configuration lives. Secrets never stand here: write env:NAME, file:PATH or @secret:CONNECTION/NAME.
 connections: {{}}
 #   legacy: {{adapter: files, root: ./config}}
 #   consul: {{adapter: consul, url: "http://127.0.0.1:8500", token: "env:CONSUL_HTTP_TOKEN"}}
