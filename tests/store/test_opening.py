@@ -16,10 +16,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from ecs_sync.errors import StoreError
-from ecs_sync.store import Cipher, FileKeys, Store, engine, schema
+from ecs_sync.model import Entry, Key, Type, Value
+from ecs_sync.store import Cipher, EntryChange, FileKeys, Referred, Store, engine, schema
 from ecs_sync_sandbox.postgresql import PostgresqlServer
 
-from .making import KEY, SCOPE, SEALING_KEY, change, commit, secret
+from .making import HAND, KEY, SCOPE, SEALING_KEY, change, commit, secret
 
 
 def rewrite(store: Store, statement: str) -> None:
@@ -138,6 +139,28 @@ def test_an_older_store_says_how_to_upgrade_it(
     monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "one more"))
     with pytest.raises(StoreError, match="ecs-sync store upgrade"):
         Store.open(url, fingerprint_key=KEY)
+
+
+def test_a_store_of_the_first_schema_is_brought_along_with_what_it_holds(url: str, store: Store) -> None:
+    """One made before references: an empty table and an index are what it lacks."""
+    reference = Entry(Key("password"), Value.parse(Type.REFERENCE, "@secret:kv/db"), secret=True)
+    commit(store, change("a", "1"), EntryChange(reference.key, reference, HAND))
+    for undone in (
+        "DROP TABLE referred",
+        "DROP INDEX entry_reference",
+        "UPDATE ecs_sync_schema SET version_num = '0001'",
+    ):
+        rewrite(store, undone)
+    with pytest.raises(StoreError, match="ecs-sync store upgrade"):
+        Store.open(url, fingerprint_key=KEY)
+    Store.upgrade(url)
+    with Store.open(url, fingerprint_key=KEY) as upgraded:
+        assert upgraded.stored(SCOPE, ["a"])["a"].present
+        assert [each.entry for each in upgraded.references(SCOPE, upgraded.head())] == [reference]
+        row = Referred("password", "@secret:kv/db", "7", None, upgraded.fingerprinter.of(reference))
+        with upgraded.transaction() as transaction:
+            transaction.put_referred(SCOPE, [row])
+        assert upgraded.referred(SCOPE) == {"password": row}
 
 
 def test_upgrading_a_current_store_changes_nothing(url: str, store: Store) -> None:
