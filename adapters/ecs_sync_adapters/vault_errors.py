@@ -5,6 +5,8 @@ No message holds what the server answered: it is matched against known texts, an
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
 
@@ -54,6 +56,11 @@ def failure_of(answer: Answer) -> Failure:
     if 200 <= status < 300:
         return Failure(Kind.UNANSWERED, "the answer is not one of Vault: check url and proxies")
     return Failure(Kind.UNANSWERED, f"the server failed with status {status}")
+
+
+def unsent(failure: Failure) -> Failure:
+    """Whatever became of a call that only comes before another, that other one was not sent."""
+    return replace(failure, kind=Kind.UNSENT) if failure.kind is Kind.UNANSWERED else failure
 
 
 def reading_error(failure: Failure, doing: str) -> AdapterError:

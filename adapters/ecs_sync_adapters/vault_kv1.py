@@ -33,10 +33,10 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.errors import ConfigError, Rejected
-from ecs_sync_adapters.vault_errors import reading_error, writing_error
+from ecs_sync_adapters.vault_errors import reading_error, unsent
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
-from ecs_sync_adapters.vault_session import Session, listed, not_kv
+from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked, not_kv
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
@@ -89,15 +89,7 @@ class VaultKv1Adapter:
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """Point reads, a call each. What the policy denies is unreadable."""
-        return Listing(self._found(tuple(ids)))
-
-    def _found(self, ids: Sequence[ItemId]) -> Iterator[Page]:
-        for id in ids:
-            before = self._session.made
-            item = self._looked(id)
-            absent = (id,) if item is None else ()
-            yield Page(() if item is None else (item,), absent, calls=self._session.made - before)
-        yield Page(proof=Proof(), calls=0)
+        return Listing(looked(self._session, tuple(ids), self._looked))
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One write: a read, a comparison, and the write right after. Raises only where nothing was
@@ -105,21 +97,9 @@ class VaultKv1Adapter:
         """
         if len(writes) > 1:
             raise Rejected(f"{self._session.where}: {len(writes)} writes, and a batch takes one")
-        return [self._written(write) for write in writes]
+        return [carried_out(self._session, write, self._written) for write in writes]
 
-    def _written(self, write: Write) -> Outcome:
-        if problem := id_fault(write.id):
-            return Outcome(
-                write.id, Verdict.REFUSED, reason=f"the path {write.id!r} cannot be used: {problem}"
-            )
-        answer = self._carried_out(write)
-        if isinstance(answer, Outcome):
-            return answer
-        if answer.kind in (Kind.REFUSED, Kind.DENIED):
-            return Outcome(write.id, Verdict.REFUSED, reason=answer.reason)
-        raise writing_error(answer, f"{self._session.where}: writing {write.id}")
-
-    def _carried_out(self, write: Write) -> Outcome | Failure:
+    def _written(self, write: Write) -> Outcome | Failure:
         fields = fields_of(write.value, _any, "") if isinstance(write, Put) else None
         if isinstance(fields, str):
             return Outcome(write.id, Verdict.REFUSED, reason=fields)
@@ -127,7 +107,7 @@ class VaultKv1Adapter:
             return Outcome(write.id, Verdict.REFUSED, reason=_EMPTY.reason)
         there = self._read(write.id)
         if isinstance(there, Failure):
-            return Failure(Kind.UNSENT, there.reason) if there.kind is Kind.UNANSWERED else there
+            return unsent(there)
         if problem := _raced(write, there):
             return Outcome(write.id, Verdict.RACED, reason=problem)
         return self._deleted(write) if fields is None else self._put(write, fields)

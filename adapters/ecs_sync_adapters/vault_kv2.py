@@ -8,7 +8,7 @@ the version that is meant, softly, so that it can be undeleted. Custom metadata 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from hvac.api.secrets_engines import KvV2
@@ -33,11 +33,11 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.errors import Rejected
-from ecs_sync_adapters.vault_errors import reading_error, writing_error
+from ecs_sync_adapters.vault_errors import reading_error, unsent
 from ecs_sync_adapters.vault_json import as_go_writes_it, object_pattern, up_to
 from ecs_sync_adapters.vault_kv2_read import Kv2Reader, Standing
-from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
-from ecs_sync_adapters.vault_session import Session, listed, not_kv
+from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace
+from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked, not_kv
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Failure, Kind, Wire
@@ -94,19 +94,11 @@ class VaultKv2Adapter:
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """Point reads, a call each. What the policy denies is unreadable; a deleted version is absent."""
-        return Listing(self._looked(ids, lambda id: self._reader.read(id, None)))
+        return Listing(looked(self._session, ids, lambda id: self._reader.read(id, None)))
 
     def peek(self, ids: Sequence[ItemId]) -> Listing:
         """As `get`, by the metadata, which holds no value: a call each."""
-        return Listing(self._looked(ids, self._reader.described))
-
-    def _looked(self, ids: Sequence[ItemId], look: Callable[[ItemId], Item | None]) -> Iterator[Page]:
-        for id in ids:
-            before = self._session.made
-            item = look(id)
-            absent = (id,) if item is None else ()
-            yield Page(() if item is None else (item,), absent, calls=self._session.made - before)
-        yield Page(proof=Proof(), calls=0)
+        return Listing(looked(self._session, ids, self._reader.described))
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:
         """The versions after ``after``, oldest first: a call, and one a version. A deleted version comes
@@ -127,21 +119,12 @@ class VaultKv2Adapter:
         """
         if len(writes) > 1:
             raise Rejected(f"{self._session.where}: {len(writes)} writes, and a batch takes one")
-        return [self._written(write) for write in writes]
+        return [carried_out(self._session, write, self._written) for write in writes]
 
-    def _written(self, write: Write) -> Outcome:
-        if problem := id_fault(write.id):
-            return Outcome(
-                write.id, Verdict.REFUSED, reason=f"the path {write.id!r} cannot be used: {problem}"
-            )
+    def _written(self, write: Write) -> Outcome | Failure:
         if write.expected is not None and not re.fullmatch(r"[1-9][0-9]{0,17}", write.expected):
             return Outcome(write.id, Verdict.RACED, reason="the expected revision is none that Vault gives")
-        answer = self._put(write) if isinstance(write, Put) else self._deleted(write)
-        if isinstance(answer, Outcome):
-            return answer
-        if answer.kind in (Kind.REFUSED, Kind.DENIED):
-            return Outcome(write.id, Verdict.REFUSED, reason=answer.reason)
-        raise writing_error(answer, f"{self._session.where}: writing {write.id}")
+        return self._put(write) if isinstance(write, Put) else self._deleted(write)
 
     def _put(self, put: Put) -> Outcome | Failure:
         fields = fields_of(put.value, as_go_writes_it, _ROUNDED)
@@ -151,7 +134,7 @@ class VaultKv2Adapter:
             return self._created(put, fields)
         known = self._reader.known(put.id)
         if isinstance(known, Failure):
-            return Failure(Kind.UNSENT, known.reason) if known.kind is Kind.UNANSWERED else known
+            return unsent(known)
         if known.standing is not Standing.LIVE or known.version != int(put.expected):
             where = f"at version {known.version}" if known.standing is Standing.LIVE else "gone"
             return Outcome(put.id, Verdict.RACED, reason=f"it is {where}, not at version {put.expected}")
@@ -164,7 +147,7 @@ class VaultKv2Adapter:
             return answer
         known = self._reader.known(put.id)
         if isinstance(known, Failure):
-            return Failure(Kind.UNSENT, known.reason) if known.kind is Kind.UNANSWERED else known
+            return unsent(known)
         if known.standing is not Standing.DELETED:
             return Outcome(put.id, Verdict.RACED, reason="it exists already")
         return self._sent(put, fields, known.version)

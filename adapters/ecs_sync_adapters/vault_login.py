@@ -17,7 +17,7 @@ from typing import Any
 
 from hvac.api.auth_methods import JWT, AppRole, Kubernetes, Token
 
-from ecs_sync_adapters.vault_errors import failure_of
+from ecs_sync_adapters.vault_errors import failure_of, unsent
 from ecs_sync_adapters.vault_options import KUBERNETES_TOKEN, VaultOptions
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Line, Wire
 
@@ -153,11 +153,11 @@ class Identity:
         """A token that was given, with what it tells of itself; it may be one that cannot."""
         answer = self._lookup(token)
         if isinstance(answer, Failure):
-            return _unsent(answer)
+            return unsent(answer)
         if answer.status == 403:
             return Bearer(token, now)
         if answer.status != 200:
-            return _unsent(failure_of(answer))
+            return unsent(failure_of(answer))
         try:
             ttl = float(answer.data["ttl"]) if answer.data.get("expire_time") else None
         except (KeyError, ValueError, TypeError):
@@ -189,12 +189,7 @@ def _logged_in(answer: Answer | Failure, mount: str, now: float) -> Bearer | Fai
     if failure.kind in (Kind.DENIED, Kind.REFUSED):
         reason = f"the login at auth/{mount} is refused: check auth_mount, the role and its credential"
         return Failure(Kind.IDENTITY, reason)
-    return _unsent(replace(failure, reason=f"the login at auth/{mount}: {failure.reason}"))
-
-
-def _unsent(failure: Failure) -> Failure:
-    """Whatever became of a login, what it was for was not sent."""
-    return replace(failure, kind=Kind.UNSENT) if failure.kind is Kind.UNANSWERED else failure
+    return unsent(replace(failure, reason=f"the login at auth/{mount}: {failure.reason}"))
 
 
 def _text_of(path: Path) -> str | Failure:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ecs_sync.adapter import Item, ItemId, Page, counted
+from ecs_sync.adapter import Item, ItemId, Outcome, Page, Proof, Verdict, Write, counted
 from ecs_sync.errors import ConfigError
-from ecs_sync_adapters.vault_errors import checked, failure_of, reading_error
+from ecs_sync_adapters.vault_errors import checked, failure_of, reading_error, writing_error
 from ecs_sync_adapters.vault_login import Identity
-from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace, folder_fault, problems
+from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace, folder_fault, id_fault, problems
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Line, Target, Wire
 
 T = TypeVar("T")
@@ -90,6 +90,30 @@ def listed(session: Session, lister: Lister, look: Look, place: VaultPlace) -> I
         else:
             item, calls = yield from session.patiently(partial(look, path))
             yield Page(() if item is None else (item,), calls=calls)
+
+
+def looked(session: Session, ids: Sequence[ItemId], look: Look) -> Iterator[Page]:
+    """Each of these secrets as ``look`` sees it, a page for each."""
+    for id in ids:
+        before = session.made
+        item = look(id)
+        absent = (id,) if item is None else ()
+        yield Page(() if item is None else (item,), absent, calls=session.made - before)
+    yield Page(proof=Proof(), calls=0)
+
+
+def carried_out(session: Session, write: Write, send: Callable[[Write], Outcome | Failure]) -> Outcome:
+    """The outcome of one write; what is refused or denied is so by itself. Raises what any other failure
+    means.
+    """
+    if problem := id_fault(write.id):
+        return Outcome(write.id, Verdict.REFUSED, reason=f"the path {write.id!r} cannot be used: {problem}")
+    answer = send(write)
+    if isinstance(answer, Outcome):
+        return answer
+    if answer.kind in (Kind.REFUSED, Kind.DENIED):
+        return Outcome(write.id, Verdict.REFUSED, reason=answer.reason)
+    raise writing_error(answer, f"{session.where}: writing {write.id}")
 
 
 def _names(session: Session, lister: Lister, folder: str) -> list[str]:
