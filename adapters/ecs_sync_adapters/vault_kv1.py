@@ -131,7 +131,7 @@ class VaultKv1Adapter:
         return Outcome(write.id, Verdict.APPLIED, replaced=write.expected)
 
     def wrap(self, key: str, plain: bytes) -> bytes:
-        """By the transit engine of the same server: the ability `ecs_sync.adapter.Wraps`."""
+        """By the transit engine of the same server: the ability `ecs_sync.abilities.Wraps`."""
         return wrap(self._session, self._transit, key, plain)
 
     def unwrap(self, key: str, wrapped: bytes) -> bytes:

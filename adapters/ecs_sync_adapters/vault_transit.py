@@ -27,7 +27,7 @@ _CIPHERTEXT = r"vault:v[0-9]+:[A-Za-z0-9+/=]+"
 
 
 def wrap(session: Session, mount: str, key: str, plain: bytes) -> bytes:
-    """See `ecs_sync.adapter.Wraps`. Two calls: a look at the key, and the encryption."""
+    """See `ecs_sync.abilities.Wraps`. Two calls: a look at the key, and the encryption."""
     doing = _doing(session, mount, "wrapping", key)
     _look(session, mount, key, doing)
     text = base64.b64encode(plain).decode("ascii")
@@ -39,7 +39,7 @@ def wrap(session: Session, mount: str, key: str, plain: bytes) -> bytes:
 
 
 def unwrap(session: Session, mount: str, key: str, wrapped: bytes) -> bytes:
-    """See `ecs_sync.adapter.Wraps`. One call."""
+    """See `ecs_sync.abilities.Wraps`. One call."""
     doing = _doing(session, mount, "unwrapping", key)
     scheme, _, text = wrapped.decode("ascii", "replace").partition(":")
     if scheme != SCHEME:

@@ -26,7 +26,7 @@ _FORM = re.compile(rb"[a-z0-9-]+:[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """``wrapped`` is what `ecs_sync.adapter.Wraps` gives; ``id`` is `crypto.key_id` of the key inside."""
+    """``wrapped`` is what `ecs_sync.abilities.Wraps` gives; ``id`` is `crypto.key_id` of the key inside."""
 
     wrapped: bytes = field(repr=False)
     id: str
