@@ -8,22 +8,13 @@ from pathlib import Path
 from typing import Self
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, option
-from ecs_sync_adapters.aws_reach import account_problems, reach_problems
+from ecs_sync_adapters.aws_reach import account_problems, partition_of, reach_problems
 from ecs_sync_adapters.aws_secrets_read import IDS_A_CALL
 from ecs_sync_adapters.aws_secrets_write import NAME, NAME_REASON, VALUE_BYTES, Scheduled
 from ecs_sync_adapters.aws_session import CredentialName
 
 _WHOLE = "*"
 _SUFFIXED = re.compile(r".+-[A-Za-z0-9]{6}")
-_PARTITIONS = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
-    "eusc-": "aws-eusc",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +123,7 @@ def addressed_by(options: SecretsOptions, arn: str) -> str | None:
 
 
 def _arn_of_all(options: SecretsOptions) -> str:
-    partition = next((name for start, name in _PARTITIONS.items() if options.region.startswith(start)), "aws")
-    return f"arn:{partition}:secretsmanager:{options.region}:{options.account}:secret:"
+    return f"arn:{partition_of(options.region)}:secretsmanager:{options.region}:{options.account}:secret:"
 
 
 def features_of(options: SecretsOptions) -> Features:

@@ -35,7 +35,13 @@ from ecs_sync.adapter import (
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
 from ecs_sync_adapters.aws_kms import Kms
-from ecs_sync_adapters.aws_reach import account_problems, credential_of, endpoint_of, reach_problems
+from ecs_sync_adapters.aws_reach import (
+    account_problems,
+    credential_of,
+    endpoint_of,
+    partition_of,
+    reach_problems,
+)
 from ecs_sync_adapters.aws_session import CredentialName, build_client
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, Sight, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.aws_ssm_refer import Secrets
@@ -43,15 +49,6 @@ from ecs_sync_adapters.aws_ssm_write import ADVANCED_BYTES, STANDARD_BYTES, Crea
 
 _SEGMENT = "[A-Za-z0-9_.-]+"
 _MAX_DEPTH = 15
-_PARTITIONS = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
-    "eusc-": "aws-eusc",
-}
 _MAX_NAME_WITH_ARN = 1011
 _LABEL = r"(?![0-9]|(?i:aws|ssm))[A-Za-z0-9_.-]{1,100}"
 
@@ -152,7 +149,7 @@ class SsmAdapter:
         self._endpoint = endpoint_of(options)
         self._creation = Creation(options.tier, options.kms_key, options.secure)
         self._options = options
-        self._secrets = Secrets(_partition(options.region), options.region, options.account)
+        self._secrets = Secrets(partition_of(options.region), options.region, options.account)
         self._features = _features(options)
         self._kms = Kms(self._credential, replace(self._endpoint, url=options.kms_endpoint))
         self._lock = threading.Lock()
@@ -246,13 +243,9 @@ def _problems(options: SsmOptions) -> list[str]:
     return problems
 
 
-def _partition(region: str) -> str:
-    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
-
-
 def _features(options: SsmOptions) -> Features:
     """Limits are those of the model of PutParameter; rates are AWS's defaults for an account and region."""
-    arn = f"arn:{_partition(options.region)}:ssm:{options.region}:123456789012:parameter"
+    arn = f"arn:{partition_of(options.region)}:ssm:{options.region}:123456789012:parameter"
     features = Features(
         guard=Guard.C,
         ids=Limits(
