@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ecs_sync.adapter import Page, counted
 from ecs_sync.errors import AdapterError, Rejected, Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error, writing_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error
 
 _PAGE = 50
 
@@ -76,11 +76,6 @@ def error_of(failure: Failure, doing: str) -> AdapterError:
         kind = Gone if failure.code == MISSING else Rejected
         return kind(f"{doing}: {reason_of(failure)}")
     return reading_error(failure, doing)
-
-
-def lost(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that may have changed the item."""
-    return writing_error(failure, doing)
 
 
 def reason_of(failure: Failure) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ecs_sync.adapter import Delete, Outcome, Put, Revision, Verdict, Write
 from ecs_sync_adapters.aws_appconfig_directory import FLAGS, Directory, Profile, Spot
-from ecs_sync_adapters.aws_appconfig_line import CONFLICT, MISSING, Line, error_of, lost, reason_of
+from ecs_sync_adapters.aws_appconfig_line import CONFLICT, MISSING, Line, error_of, reason_of
 from ecs_sync_adapters.aws_appconfig_read import (
     DELETED,
     AfterRollback,
@@ -27,7 +27,7 @@ from ecs_sync_adapters.aws_appconfig_read import (
     unstamped,
     version_of,
 )
-from ecs_sync_adapters.aws_errors import Failure, Kind
+from ecs_sync_adapters.aws_errors import Failure, Kind, writing_error
 
 OnDelete = Literal["empty", "refuse"]
 
@@ -248,7 +248,7 @@ def _deployed(errand: _Errand, sight: Sight, version: str, strategy: str) -> Out
             )
             return Outcome(errand.write.id, Verdict.APPLIED, done, replaced=errand.write.expected)
         if answer.kind is Kind.UNANSWERED:
-            raise lost(answer, f"deploying version {version} of {errand.write.id}")
+            raise writing_error(answer, f"deploying version {version} of {errand.write.id}")
         if answer.code != CONFLICT:
             return errand.failed(answer, f"version {version} is made and not deployed")
         before, sight = sight, errand.look()
