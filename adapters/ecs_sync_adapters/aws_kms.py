@@ -35,7 +35,7 @@ class Kms:
         self._client: Any = None
 
     def wrap(self, key: str, plain: bytes) -> bytes:
-        """See `ecs_sync.adapter.Wraps`. One call. ``key`` is an id, an ARN, or an alias with ``alias/``."""
+        """See `ecs_sync.abilities.Wraps`. One call. ``key`` is an id, an ARN, or an alias with ``alias/``."""
         doing = self._doing("wrapping", key)
         encrypt = self._connected().encrypt
         request = {"KeyId": key, "Plaintext": plain, "EncryptionContext": CONTEXT}
@@ -45,7 +45,7 @@ class Kms:
         return f"{SCHEME}:{base64.b64encode(answer['CiphertextBlob']).decode('ascii')}".encode("ascii")
 
     def unwrap(self, key: str, wrapped: bytes) -> bytes:
-        """See `ecs_sync.adapter.Wraps`. One call; KMS refuses what another key wrapped."""
+        """See `ecs_sync.abilities.Wraps`. One call; KMS refuses what another key wrapped."""
         doing = self._doing("unwrapping", key)
         decrypt = self._connected().decrypt
         request = {"KeyId": key, "CiphertextBlob": _blob(wrapped, doing), "EncryptionContext": CONTEXT}

@@ -89,7 +89,7 @@ class SecretsAdapter:
         return [carry_out(self._line(), self._creation, write) for write in writes]
 
     def wrap(self, key: str, plain: bytes) -> bytes:
-        """By KMS in the same region: the ability `ecs_sync.adapter.Wraps`."""
+        """By KMS in the same region: the ability `ecs_sync.abilities.Wraps`."""
         return self._kms.wrap(key, plain)
 
     def unwrap(self, key: str, wrapped: bytes) -> bytes:

@@ -201,7 +201,7 @@ class SsmAdapter:
         return carry_out(self._connected(), self._creation, writes) if writes else []
 
     def wrap(self, key: str, plain: bytes) -> bytes:
-        """By KMS in the same region: the ability `ecs_sync.adapter.Wraps`."""
+        """By KMS in the same region: the ability `ecs_sync.abilities.Wraps`."""
         return self._kms.wrap(key, plain)
 
     def unwrap(self, key: str, wrapped: bytes) -> bytes:

@@ -175,7 +175,7 @@ class KeyVaultAdapter:
         return [carry_out(wire, self._creation, write) for write in writes]
 
     def wrap(self, key: str, plain: bytes) -> bytes:
-        """By an RSA key of the vault: the ability `ecs_sync.adapter.Wraps`."""
+        """By an RSA key of the vault: the ability `ecs_sync.abilities.Wraps`."""
         return wrap(self._reach, self._identity, key, plain)
 
     def unwrap(self, key: str, wrapped: bytes) -> bytes:

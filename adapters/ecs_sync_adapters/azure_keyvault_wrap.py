@@ -29,7 +29,7 @@ _Given = TypeVar("_Given")
 
 
 def wrap(reach: Reach, identity: Identity, key: str, plain: bytes) -> bytes:
-    """See `ecs_sync.adapter.Wraps`. Two calls at most: a look at the key, and the wrapping where it must."""
+    """See `ecs_sync.abilities.Wraps`. Two calls at most: a look at the key, and the wrapping if it must."""
     doing = _doing(reach, "wrapping", key)
     result = _asked(reach, identity, key, doing, lambda client: client.wrap_key(_ALGORITHM, plain))
     named = re.search(r"/keys/[^/]+/([0-9A-Za-z]{1,64})$", result.key_id or "")
@@ -40,7 +40,7 @@ def wrap(reach: Reach, identity: Identity, key: str, plain: bytes) -> bytes:
 
 
 def unwrap(reach: Reach, identity: Identity, key: str, wrapped: bytes) -> bytes:
-    """See `ecs_sync.adapter.Wraps`. Two calls: the SDK looks at the key first."""
+    """See `ecs_sync.abilities.Wraps`. Two calls: the SDK looks at the key first."""
     doing = _doing(reach, "unwrapping", key)
     scheme, _, rest = wrapped.decode("ascii", "replace").partition(":")
     if scheme != SCHEME:
