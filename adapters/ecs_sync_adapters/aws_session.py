@@ -241,7 +241,7 @@ class _Fetched:
         return DeferredRefreshableCredentials(refresh_using=self._fetched, method=self.METHOD)
 
     def _fetched(self) -> Any:
-        """What STS gives. Whatever goes wrong here, nothing was sent to SSM; no answer of STS is quoted."""
+        """What STS gives. Whatever goes wrong here, nothing else was sent; no answer of STS is quoted."""
         try:
             return self.fetch()
         except (HTTPClientError, ConnectionError, ResponseParserError):
