@@ -32,7 +32,7 @@ from ecs_sync.adapter import (
     Verdict,
     Write,
 )
-from ecs_sync.errors import ConfigError, Rejected
+from ecs_sync.errors import Rejected
 from ecs_sync_adapters.vault_errors import reading_error, unsent
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
@@ -53,9 +53,8 @@ class VaultKv1Adapter:
 
     def __init__(self, options: VaultOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        if options.deletes is not None:
-            raise ConfigError("vault-kv1: KV 1 deletes for good; take the option 'deletes' out")
-        self._session = Session("vault-kv1", options)
+        final = [] if options.deletes is None else ["KV 1 deletes for good; take the option 'deletes' out"]
+        self._session = Session("vault-kv1", options, *final)
         self._transit = options.transit
         self._key: bytes | None = None
         self._asking = threading.Lock()

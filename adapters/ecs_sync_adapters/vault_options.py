@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ecs_sync.adapter import ItemId, Limits, Rule, option
 
@@ -91,7 +91,7 @@ def problems(options: VaultOptions) -> list[str]:
 
 
 def _wrong_address(options: VaultOptions) -> list[str]:
-    parts = urlsplit(options.url)
+    parts = _parts(options.url)
     found = []
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         found.append("url is not written like https://vault.example:8200")
@@ -111,6 +111,14 @@ def _wrong_address(options: VaultOptions) -> list[str]:
     if options.namespace is not None and not options.namespace.isascii():
         found.append("namespace holds other than ASCII letters")
     return found
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL; of what is none at all, such as a bracket that is not closed, empty ones."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _fault(path: str) -> str:

@@ -20,9 +20,9 @@ T = TypeVar("T")
 class Session:
     """One server, one mount, one identity; shared by all threads. Connects to nothing before it is asked."""
 
-    def __init__(self, adapter: str, options: VaultOptions) -> None:
-        """Raises ConfigError with all that is wrong with the options."""
-        if wrong := problems(options):
+    def __init__(self, adapter: str, options: VaultOptions, *also: str) -> None:
+        """Raises ConfigError with all that is wrong with the options, and ``also`` for this adapter."""
+        if wrong := [*problems(options), *also]:
             raise ConfigError(f"{adapter}: " + "; ".join(wrong))
         ca_file = None if options.ca_file is None else str(options.ca_file)
         times = (options.connect_timeout, options.read_timeout)

@@ -189,7 +189,8 @@ class Line:
             return Answer(response.status_code, _document(response), response.headers)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
             return Failure(Kind.REFUSED, "the request cannot be made of this path and token")
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            # requests looks at where a redirect leads also where it does not follow, and that may be no URL.
             return _broken(error)
 
     def close(self) -> None:

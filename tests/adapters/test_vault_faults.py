@@ -334,6 +334,12 @@ def test_a_redirect_is_not_followed_and_no_token_goes_along(world: World, status
     assert world.sees("db") is None
 
 
+def test_a_redirect_to_what_is_no_url_is_no_usable_answer(world: World) -> None:
+    world.door.fail_next(302, {"Location": "http://[::1"})
+    with pytest.raises(Unavailable, match="no usable answer"):
+        items(world.adapter().get(["db"]))
+
+
 def test_too_large_is_refused_and_so_is_what_the_server_does_not_know(world: World) -> None:
     for status, said in ((413, "larger"), (405, "check that it is KV"), (400, "status 400"), (418, "418")):
         world.door.fail_next(status, body='{"errors":["canary-word"]}', when=is_write)

@@ -12,7 +12,7 @@ import pytest
 from ecs_sync.adapter import Delete, Item, Put, Verdict
 from ecs_sync.errors import ConfigError, Denied, Rejected
 from ecs_sync_adapters.vault_kv1 import VaultKv1Adapter
-from ecs_sync_adapters.vault_options import VaultPlace
+from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
 from ecs_sync_sandbox.http_server import Request
 from ecs_sync_sandbox.openbao import OpenBaoServer, front
 from tests.adapters.vault_sandbox import absent, items, kv1_of, options_of, server, value
@@ -203,3 +203,8 @@ def test_the_policy_of_the_documentation_is_enough(
 def test_a_choice_of_deletes_is_refused(bao: OpenBaoServer) -> None:
     with pytest.raises(ConfigError, match="deletes for good"):
         kv1_of(bao, "old", deletes="soft")
+
+
+def test_all_that_is_wrong_with_a_connection_is_said_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"url is not written like .*; KV 1 deletes for good"):
+        VaultKv1Adapter(VaultOptions(url="http://[::1", token="word", deletes="soft"))
