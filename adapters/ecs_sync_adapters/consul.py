@@ -33,7 +33,17 @@ from ecs_sync.adapter import (
 )
 from ecs_sync.errors import ConfigError, Denied, Rejected
 from ecs_sync_adapters.consul_errors import FAILURES, STALE, outcomes, reading, spoiled, writing
-from ecs_sync_adapters.consul_http import CHUNK, Answer, Client, Garbled, Transport, Wire, elements, installed
+from ecs_sync_adapters.consul_http import (
+    CHUNK,
+    Answer,
+    Client,
+    Garbled,
+    Transport,
+    Wire,
+    elements,
+    finish,
+    installed,
+)
 from ecs_sync_adapters.consul_options import (
     BATCH_BYTES,
     VALUE_LIMIT,
@@ -151,7 +161,7 @@ class ConsulAdapter:
             return 0
         try:
             with self._transport.open("GET", f"/v1/kv/{id}") as response:
-                response.content  # noqa: B018  read to the end, the connection serves again
+                finish(response)
         except FAILURES as error:
             raise reading(error, what) from None
         self._has_tenants = True
@@ -244,7 +254,7 @@ class ConsulAdapter:
         params = (("keys", ""), ("separator", "/"), ("index", index), ("wait", f"{wait}ms"))
         try:
             with self._transport.open("GET", f"/v1/kv/{place.root}", params, wait=timeout) as response:
-                response.content  # noqa: B018  read to the end, the connection serves again
+                finish(response)
                 return bool(response.headers["X-Consul-Index"] != index)
         except FAILURES as error:
             raise reading(error, f"{self._where}: watching {str(place)!r}") from None

@@ -123,11 +123,16 @@ class Transport(base.HTTPClient):  # type: ignore[misc]
         if method == "GET":
             _check_agent(response)
         if response.status_code == 404:
-            response.content  # noqa: B018  read to its end, so that the connection serves again
+            finish(response)
         return response
 
     def close(self) -> None:
         self._session.close()
+
+
+def finish(response: requests.Response) -> bytes:
+    """Reads a response to its end, so that its connection serves again."""
+    return response.content
 
 
 def _check_agent(response: requests.Response) -> None:

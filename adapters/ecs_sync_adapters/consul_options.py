@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, Rule, option
 
@@ -46,7 +46,7 @@ class ConsulOptions:
     token: str | None = option("the ACL token", default=None, secret=True)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        parts = _parts(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("url: write it like http://127.0.0.1:8500 or https://consul.example:8501")
         if parts.username is not None:
@@ -61,6 +61,14 @@ class ConsulOptions:
             text = getattr(self, name)
             if text is not None and not _TENANCY.fullmatch(text):
                 raise ValueError(f"{name}: 1 to 64 letters, digits and dashes, with no dash at either end")
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL; of what is none at all, such as a bracket that is not closed, empty ones."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 _TENANCY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?")

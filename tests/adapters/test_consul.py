@@ -111,6 +111,7 @@ def test_places_overlap_where_one_lies_in_the_other() -> None:
     ("option", "value"),
     [
         ("url", "consul:8500"),
+        ("url", "http://[::1"),
         ("url", "http://user:pass@consul:8500"),
         ("url", "http://consul:8500/?token=x"),
         ("timeout", 0.0),
