@@ -365,8 +365,9 @@ class AwsServer:
 def client_of(url: str, region: str = "eu-west-1", service: str = "ssm", **config: Any) -> Any:
     """A boto3 client of the sandbox at ``url``, with credentials that only a sandbox takes."""
     retries: Any = {"mode": "standard", "total_max_attempts": 1}
-    return boto3.Session().client(
-        service,  # type: ignore[call-overload]
+    session: Any = boto3.Session()
+    return session.client(
+        service,
         endpoint_url=url,
         region_name=region,
         aws_access_key_id="sandbox",
