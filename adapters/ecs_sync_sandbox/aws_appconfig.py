@@ -18,6 +18,7 @@ import asyncio
 import dataclasses
 import itertools
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -243,7 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     options = parser.parse_args(arguments)
     with AppConfigServer(options.port) as appconfig:
-        print(appconfig.url, flush=True)  # noqa: T201
+        sys.stdout.write(f"{appconfig.url}\n")
+        sys.stdout.flush()
         appconfig.http.wait()
 
 

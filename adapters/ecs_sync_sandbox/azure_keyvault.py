@@ -46,6 +46,7 @@ import argparse
 import base64
 import json
 import ssl
+import sys
 import threading
 import time
 import uuid
@@ -382,8 +383,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A stand-in for an Azure Key Vault, in memory.")
     parser.add_argument("--port", type=int, default=8443)
     with KeyVaultServer(port=parser.parse_args().port) as server:
-        for line in _told_of(server):
-            print(line, flush=True)  # noqa: T201
+        sys.stdout.writelines(f"{line}\n" for line in _told_of(server))
+        sys.stdout.flush()
         try:
             server.faults.wait()
         except KeyboardInterrupt:
