@@ -121,9 +121,7 @@ def _update(wire: Wire, put: Put) -> Outcome:
         return Outcome(put.id, Verdict.REFUSED, reason=item.unreadable or "")
     point = point_of(put.expected or "")
     if point is None or entry not in point:
-        return Outcome(
-            put.id, Verdict.RACED, revision=None, reason="it has a newer version than was expected"
-        )
+        return Outcome(put.id, Verdict.RACED, reason="it has a newer version than was expected")
     answer = _set(wire, put, _body_of(entry.attributes))
     return _settled(wire, put, answer, {entry.version}, entry.created)
 
