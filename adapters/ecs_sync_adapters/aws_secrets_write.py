@@ -47,7 +47,7 @@ class Creation:
 def carry_out(line: Line, creation: Creation, write: Write) -> Outcome:
     """One write: one call to create, three to update, two to delete.
 
-    Raises `Unacknowledged` only where the last call, which puts it in force, was not answered.
+    Raises `Unacknowledged` only where a call that puts a version in force, or restores one, was not answered.
     """
     match write:
         case Delete():
