@@ -43,7 +43,8 @@ def failure_of(answer: Answer) -> Failure:
             Kind.THROTTLED, "the server asks to slow down (a rate limit quota)", answer.retry_after
         )
     if status == 403:
-        return Failure(Kind.DENIED, "the token may not; give it the policy of docs/providers/vault-kv2.md")
+        pages = "docs/providers/vault-kv1.md or vault-kv2.md"
+        return Failure(Kind.DENIED, f"the token may not; give it the policy of {pages}")
     if status in _NOT_NOW:
         return Failure(Kind.UNSENT, _NOT_NOW[status])
     if status == 503 and answer.of_vault:

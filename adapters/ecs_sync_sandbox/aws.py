@@ -11,11 +11,8 @@ a rate, a denied name, short and empty pages. From a shell: ``python -m ecs_sync
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
-import signal
-import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -374,24 +371,3 @@ def client_of(url: str, region: str = "eu-west-1", service: str = "ssm", **confi
         aws_secret_access_key="sandbox",  # noqa: S106
         config=Config(retries=retries, **config),
     )
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is interrupted or terminated; the first line on stdout is the URL."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ecs_sync_sandbox.aws", description="a local SSM, Secrets Manager, STS"
-    )
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
-    parser.add_argument("--region", default="eu-west-1")
-    options = parser.parse_args(arguments)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    with AwsServer(options.port, options.region) as aws:
-        sys.stdout.write(f"{aws.url}\n")
-        sys.stdout.flush()
-        stopped.wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -8,17 +8,15 @@ deployment at a time in an environment. From `aws_appconfig_rules`, with their s
 sizes, validators, descriptions of versions, times inside of feature flags, paging, and deployments newest
 first with the ids of their profiles. ministack opens no port: only this server does, on the loopback address.
 Time is the server's own: `advance` lets minutes pass. Faults are those of `HttpServer`, with `on` to say
-which operation they meet. From a shell: ``python -m ecs_sync_sandbox.aws_appconfig --port 4567``.
+which operation they meet.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import dataclasses
 import itertools
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -234,20 +232,3 @@ class AppConfigServer:
 def on(operation: str) -> When:
     """Requests of this operation."""
     return lambda request: asked(request.method, request.path).operation == operation
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is interrupted; the first line on stdout is the URL."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ecs_sync_sandbox.aws_appconfig", description="a local AppConfig"
-    )
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
-    options = parser.parse_args(arguments)
-    with AppConfigServer(options.port) as appconfig:
-        sys.stdout.write(f"{appconfig.url}\n")
-        sys.stdout.flush()
-        appconfig.http.wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -42,15 +42,13 @@ V27   /TENANT/oauth2/v2.0/token gives tokens to the application of the sandbox  
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import ssl
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -376,26 +374,3 @@ def _body(request: Request) -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise Answer(400, "BadParameter", "The body is not a JSON object")
     return body
-
-
-def main() -> None:
-    """``python -m ecs_sync_sandbox.azure_keyvault --port 8443``"""
-    parser = argparse.ArgumentParser(description="A stand-in for an Azure Key Vault, in memory.")
-    parser.add_argument("--port", type=int, default=8443)
-    with KeyVaultServer(port=parser.parse_args().port) as server:
-        sys.stdout.writelines(f"{line}\n" for line in _told_of(server))
-        sys.stdout.flush()
-        try:
-            server.faults.wait()
-        except KeyboardInterrupt:
-            return
-
-
-def _told_of(server: KeyVaultServer) -> Iterator[str]:
-    yield f"Key Vault stand-in on {server.url}"
-    yield from (f"  {name}: {value}" for name, value in server.connection().items())
-    yield from (f"  export {name}={value}" for name, value in server.environment.items())
-
-
-if __name__ == "__main__":
-    main()

@@ -46,7 +46,6 @@ C33   enterprise: a namespace nobody made is empty to reads, and an error to wri
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -357,19 +356,3 @@ def _duration(text: str) -> float:
         raise Answer(400, "Invalid wait time")
     parts = re.findall(r"([0-9.]+)(ns|us|ms|s|m|h)", text)
     return min(sum(float(number) * _UNITS[unit] for number, unit in parts), 600.0)
-
-
-def main() -> None:
-    """``python -m ecs_sync_sandbox.consul --port 8500``"""
-    parser = argparse.ArgumentParser(description="A stand-in for a Consul agent, in memory.")
-    parser.add_argument("--port", type=int, default=8500)
-    with ConsulServer(port=parser.parse_args().port) as server:
-        print(f"Consul stand-in on {server.url}", flush=True)  # noqa: T201
-        try:
-            server.faults.wait()
-        except KeyboardInterrupt:
-            return
-
-
-if __name__ == "__main__":
-    main()

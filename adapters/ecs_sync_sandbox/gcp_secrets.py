@@ -33,7 +33,6 @@ G22   a version is had by its number at once; ``latest`` may lag                
 
 from __future__ import annotations
 
-import argparse
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -192,10 +191,6 @@ class GcpSecretsServer:
         self.script.release()
         self._server.stop(None).wait()
 
-    def wait(self) -> None:
-        """Until the server ends."""
-        self._server.wait_for_termination()
-
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -287,19 +282,3 @@ _METHODS: dict[str, tuple[Any, Callable[[Secrets, Any, int], Any]]] = {
     "DisableSecretVersion": (types.DisableSecretVersionRequest, _becoming("DISABLED")),
     "DestroySecretVersion": (types.DestroySecretVersionRequest, _becoming("DESTROYED")),
 }
-
-
-def main() -> None:
-    """``python -m ecs_sync_sandbox.gcp_secrets --port 8085``"""
-    parser = argparse.ArgumentParser(description="A stand-in for GCP Secret Manager, in memory.")
-    parser.add_argument("--port", type=int, default=8085)
-    with GcpSecretsServer(port=parser.parse_args().port) as server:
-        print(f"Secret Manager stand-in on {server.address}", flush=True)  # noqa: T201
-        try:
-            server.wait()
-        except KeyboardInterrupt:
-            return
-
-
-if __name__ == "__main__":
-    main()

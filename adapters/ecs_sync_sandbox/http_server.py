@@ -171,10 +171,6 @@ class HttpServer:
     ) -> None:
         self.close()
 
-    def wait(self) -> None:
-        """Until the server ends."""
-        self._thread.join()
-
     def close(self) -> None:
         """Ends the server and every connection to it; hanging requests are released."""
         for released in self._hanging:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import click
 
@@ -69,7 +69,7 @@ def up(call: Call, only: tuple[str, ...], ports: dict[str, int], env_file: Path 
     listen on the loopback address only.
     """
     rows = [row for row in ROWS if row.name in (only or _NAMES)]
-    with _until_asked() as asked, running(rows, ports, call.registry().adapter) as every:
+    with ending() as wait_for_end, running(rows, ports, call.registry().adapter) as every:
         served = [one for one in every if isinstance(one, Running)]
         missing = [one for one in every if isinstance(one, Missing)]
         if missing and (only or not served):
@@ -80,7 +80,7 @@ def up(call: Call, only: tuple[str, ...], ports: dict[str, int], env_file: Path 
             variables = f"# . {env_file.absolute()}\n"
         say(configuration(served))
         warn(notes(served, missing, variables).rstrip("\n"))
-        asked.wait()
+        wait_for_end()
     return Exit.DONE
 
 
@@ -97,12 +97,14 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _until_asked() -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM and the end of the terminal set; they do nothing else meanwhile."""
-    asked = threading.Event()
-    before = {number: signal.signal(number, lambda *_: asked.set()) for number in _ENDING}
+def ending() -> Iterator[Callable[[], object]]:
+    """Waits until Ctrl-C, SIGTERM or the end of the terminal asks for the end; they do nothing else here."""
+    # A handler runs in the middle of whatever the thread does. An Event's lock could be held there, by the
+    # very wait that the handler would end; the ``put`` of this queue may be called even then.
+    asked: SimpleQueue[int] = SimpleQueue()
+    before = {number: signal.signal(number, lambda came, _: asked.put(came)) for number in _ENDING}
     try:
-        yield asked
+        yield asked.get
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -227,18 +224,3 @@ def test_servers_do_not_see_each_other(hand: Hand) -> None:
     hand.set(ID, b"{}")
     with AppConfigServer() as other:
         assert Hand(other.client()).get(ID) is None
-
-
-def test_it_serves_from_a_shell_on_the_loopback_address_only() -> None:
-    command = [sys.executable, "-m", "ecs_sync_sandbox.aws_appconfig"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            assert url.startswith("http://127.0.0.1:")
-            port = int(url.rpartition(":")[2])
-            with socket.create_connection(("127.0.0.1", port), timeout=10):
-                pass
-        finally:
-            process.terminate()
-            process.wait(10)

@@ -272,7 +272,8 @@ def test_concurrent_writers_of_one_parameter_get_versions_of_their_own(aws: AwsS
 
 def test_it_runs_as_a_process_of_its_own() -> None:
     def command(port: int) -> list[str]:
-        return [sys.executable, "-m", "ecs_sync_sandbox.aws", "--port", str(port)]
+        words = ["sandbox", "up", "--only", "aws", "--port", f"aws={port}"]
+        return [sys.executable, "-m", "ecs_sync", *words]
 
     def ready(url: str) -> bool:
         try:

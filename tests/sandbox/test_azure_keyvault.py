@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -399,12 +397,3 @@ def test_many_threads_set_one_secret_and_every_version_is_kept(caller: Caller) -
     for thread in threads:
         thread.join()
     assert len(caller.pages("/secrets/a/versions")[0]) == 12
-
-
-def test_it_can_be_started_from_a_shell() -> None:
-    command = [sys.executable, "-m", "ecs_sync_sandbox.azure_keyvault", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        process.terminate()
-    assert re.fullmatch(r"Key Vault stand-in on https://127\.0\.0\.1:\d+\n", line)

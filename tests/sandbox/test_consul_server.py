@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -515,14 +513,3 @@ def test_a_hanging_request_ends_with_the_server() -> None:
         server.faults.await_requests(1)
     assert ended.wait(20)
     waiting.join()
-
-
-def test_the_stand_in_runs_as_a_program() -> None:
-    command = [sys.executable, "-m", "ecs_sync_sandbox.consul", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
-        try:
-            assert program.stdout is not None
-            url = program.stdout.readline().split()[-1]
-            assert Caller(url).put("a", b"1") is True
-        finally:
-            program.terminate()

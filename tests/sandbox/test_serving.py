@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -10,16 +11,19 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from ruamel.yaml import YAML
 
 from ecs_sync_sandbox.openbao import ROOT_TOKEN
+from ecs_sync_sandbox.serving import ending
 from ecs_sync_sandbox.stand_ins import ROWS, SECRETS
 
 PATIENCE = 60.0
@@ -207,6 +211,35 @@ def test_nothing_is_left_when_it_is_asked_to_end(tmp_path: Path, number: signal.
         assert up.process.wait(PATIENCE) == 0
     assert not [pid for pid in inside if Path(f"/proc/{pid}").exists()]
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.timeout(20)
+def test_a_second_signal_ends_it_too_wherever_it_is_met() -> None:
+    """Handlers run between any two lines: one that needs a lock would wait for the line it interrupts."""
+    passed, met = 1, 0
+    while met < passed:
+        with ending() as wait_for_end:
+            signal.raise_signal(signal.SIGTERM)
+            passed = signalled(wait_for_end, met)
+        met += 1
+
+
+def signalled(wait: Callable[[], object], met: int) -> int:
+    """Waits, with a signal at the line of that number. The lines that the wait took."""
+    lines = itertools.count()
+
+    def step(frame: FrameType, event: str, _: object) -> Any:
+        if event == "line" and next(lines) == met:
+            signal.raise_signal(signal.SIGTERM)
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(step)
+    try:
+        wait()
+    finally:
+        sys.settrace(before)
+    return next(lines)
 
 
 def test_only_what_was_asked_for_is_served_and_its_configuration_works(tmp_path: Path) -> None:
