@@ -304,9 +304,8 @@ class Carrier:
         end, pause = time.monotonic() + self.remote.settle, _FIRST_PAUSE
         while waiting := [item.id for item in seen.values() if item is not None and item.settling]:
             pause = min(pause * 2, _LONGEST_PAUSE, end - time.monotonic())
-            if pause <= 0 or self.running.stop():
+            if pause <= 0 or self.running.stop.wait(pause):
                 break
-            time.sleep(pause)
             seen.update(self.remote.look(waiting))
         return seen
 

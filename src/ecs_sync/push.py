@@ -45,7 +45,7 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
     size = group_size(side.remote.features)
     items = iter(by_item(wanted).items())
     unsettled = unsettled_items(plan, side.remote.link) - {change.item for change in wanted}
-    while not running.stop() and (group := list(islice(items, size))):
+    while not running.stop.is_set() and (group := list(islice(items, size))):
         tasks = _tasks(running, side, group, versions, pushed)
         carrier.drive(tasks)
         for task in tasks:

@@ -6,41 +6,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import IntEnum
 
+from ecs_sync.exits import Exit, first
 from ecs_sync.model import Key
 from ecs_sync.plan import Change, Plan, Stop
-from ecs_sync.policy import STORE, Why
+from ecs_sync.policy import STORE, Mode, Why
 from ecs_sync.protocol import Result
-
-
-class Exit(IntEnum):
-    """What a process says to its caller. When several apply, the first in the order 78, 1, 3, 4, 5, 2."""
-
-    DONE = 0
-    ERROR = 1
-    DIFFERENCES = 2
-    STOPPED = 3
-    PARTLY = 4
-    CONFLICTS = 5
-    USAGE = 64
-    CONFIGURATION = 78
-    INTERRUPTED = 130
-
-
-_ORDER = (
-    Exit.CONFIGURATION,
-    Exit.ERROR,
-    Exit.STOPPED,
-    Exit.PARTLY,
-    Exit.CONFLICTS,
-    Exit.DIFFERENCES,
-)
-
-
-def first(codes: Collection[Exit]) -> Exit:
-    """The exit code that counts among several."""
-    return next((code for code in _ORDER if code in codes), Exit.DONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +71,18 @@ class Report:
         return tuple(each for each in self.carried if each.result is not Result.APPLIED)
 
     @property
+    def not_in_force(self) -> frozenset[tuple[str, str]]:
+        """Link and item of what is written and not in force, by this run or still by an earlier one."""
+        written = {(each.change.side, each.change.item) for each in self.applied}
+        seen = {
+            (look.link, item)
+            for look in self.plan.links
+            if look.mode not in (Mode.IMPORT, Mode.AUDIT)
+            for item, _ in look.settling
+        }
+        return frozenset((seen - written) | {(link, item) for link, item, _ in self.settling})
+
+    @property
     def exit_code(self) -> Exit:
         codes = set()
         results = [each.result for each in self.carried] + [each.result for each in self.recovered]
@@ -108,7 +91,7 @@ class Report:
             codes.add(Exit.ERROR)
         if self.stops:
             codes.add(Exit.STOPPED)
-        if self.left or self.stale or self.plan.refusals or self.settling or self.unannounced:
+        if self.left or self.stale or self.plan.refusals or self.not_in_force or self.unannounced:
             codes.add(Exit.PARTLY)
         if self.plan.conflicts:
             codes.add(Exit.CONFLICTS)
@@ -131,7 +114,7 @@ class Report:
             "stopped": len(self.stops),
             "proved": len(self.proved),
             "unproved": len(self.unproved),
-            "settling": len(self.settling),
+            "settling": len(self.not_in_force),
             "unannounced": [link for link, _ in self.unannounced],
         }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 from ecs_sync.adopt import adopt
 from ecs_sync.announce import announce, unannounced
@@ -68,8 +69,8 @@ class Order:
     wait: float = 0.0
     began: Callable[[], None] = lambda: None
     """Called once the run is this process's own."""
-    stop: Callable[[], bool] = lambda: False
-    """Asked between groups of writes; where it says so, the rest is left to the next run."""
+    stop: Event = field(default_factory=Event)
+    """Once it is set, the group of writes under way is the last; the rest is left to the next run."""
 
 
 def plan(job: Job, store: Store) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 
 from ecs_sync import protocol
 from ecs_sync.adapter import Delete, Item, ItemId, Revision, Write
@@ -19,7 +20,7 @@ from ecs_sync.store import Intent, Lease, Operation, Store, Target
 class Running:
     """A run that is being carried out. ``fence`` raises `Fenced` where the lease was lost.
 
-    ``stop`` is asked between groups: True leaves the rest to the next run.
+    Once ``stop`` is set, the group of writes under way is the last, and nothing is waited for.
     """
 
     store: Store
@@ -30,7 +31,7 @@ class Running:
     reason: str
     lease: Lease
     fence: Callable[[], None]
-    stop: Callable[[], bool] = lambda: False
+    stop: Event = field(default_factory=Event)
 
 
 @dataclass

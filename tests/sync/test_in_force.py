@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecs_sync import sync
+from ecs_sync import carry, sync
 from ecs_sync.errors import Unacknowledged, Unavailable
 from ecs_sync.faults import Point, attach, detach
 from ecs_sync.policy import Mode
@@ -16,6 +16,7 @@ from ecs_sync.render.planned import Showing
 from ecs_sync.render.ran import report_page, report_shown
 from ecs_sync.report import Exit, Report
 from tests.sync.house import House, LinkSpec, open_house
+from tests.worker.house import PATIENCE, until
 
 SAYS = "deployment 7: 40 %"
 
@@ -76,10 +77,58 @@ def test_a_worker_that_is_stopped_waits_no_longer(house: House) -> None:
     at_point = lambda point: stopped.set() if point is Point.SETTLED else None  # noqa: E731
     attach(at_point)
     try:
-        report = house.run(stop=stopped.is_set)
+        report = house.run(stop=stopped)
     finally:
         detach(at_point)
     assert report.settling
+
+
+def test_a_stop_in_the_middle_of_the_waiting_ends_it_and_the_next_run_proves_the_rest(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.run()
+    house.set(x="2")
+    house.place("a").settling["app/x"] = SAYS
+    house.settle = 7200.0
+    monkeypatch.setattr(carry, "_FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr(carry, "_LONGEST_PAUSE", 3600.0)
+    stop, reports, asked = threading.Event(), [], []
+    calls = house.place("a").calls
+    at_point = lambda point: asked.append(calls["get"]) if point is Point.SETTLED else None  # noqa: E731
+    attach(at_point)
+    try:
+        run = threading.Thread(target=lambda: reports.append(house.run(stop=stop)), daemon=True)
+        run.start()
+        until(lambda: asked and calls["get"] > asked[0], "the first look at what settles")
+        stop.set()
+        run.join(PATIENCE)
+    finally:
+        detach(at_point)
+    assert [report.settling for report in reports] == [(("a", "app/x", SAYS),)]
+    house.settle = 0.0
+    assert house.run().exit_code is Exit.PARTLY
+    house.place("a").settling.clear()
+    done = house.run()
+    assert done.exit_code is Exit.DONE and done.plan.empty and house.at("a") == {"x": "2", "y": "1"}
+
+
+def test_what_was_not_in_force_at_a_stop_and_fell_back_is_written_again(house: House) -> None:
+    house.run()
+    house.set(x="2")
+    house.place("a").settling["app/x"] = SAYS
+    house.settle = 3600.0
+    stopped = threading.Event()
+    at_point = lambda point: stopped.set() if point is Point.SETTLED else None  # noqa: E731
+    attach(at_point)
+    try:
+        house.run(stop=stopped)
+    finally:
+        detach(at_point)
+    house.place("a").settling.clear()
+    house.put("a", x="1")
+    house.settle = 0.0
+    assert house.run().exit_code is Exit.DONE
+    assert house.at("a") == {"x": "2", "y": "1"} and house.entries["x"] == "2"
 
 
 def test_readers_are_told_once_and_last_and_only_where_something_was_written(house: House) -> None:

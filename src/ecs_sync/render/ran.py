@@ -48,7 +48,7 @@ def report_shown(report: Report, showing: Showing) -> ReportShown:
             or report.left
             or report.stops
             or report.stale
-            or report.settling
+            or report.not_in_force
             or report.plan.unseen
         ),
         len(report.proved),

@@ -7,8 +7,9 @@ import time
 
 from ecs_sync import sync
 from ecs_sync.errors import ConfigError, EcsSyncError, Fenced, LeaseHeld, RunTaken
+from ecs_sync.exits import Exit
 from ecs_sync.protocol import Result
-from ecs_sync.report import Exit, Report
+from ecs_sync.report import Report
 from ecs_sync.store import Run, RunState
 from ecs_sync.worker.desk import VERB, Desk
 from ecs_sync.worker.logs import reason_of
@@ -66,14 +67,15 @@ def _sync(desk: Desk, waiting: Run) -> Report:
         run=waiting.id,
         ttl=desk.bench.config.worker.lease,
         began=lambda: desk.log.info("run_started", job=waiting.job, run=waiting.id, reason=waiting.reason),
-        stop=desk.stopping.is_set,
+        stop=desk.stopping,
     )
     return sync.run(job, desk.bench.store, order)
 
 
 def _continue(desk: Desk, run: Run, report: Report) -> None:
     """What a stop cut short waits for the next worker, not for the next slot."""
-    if any(each.result is Result.UNTRIED for each in report.carried):
+    unproved = desk.stopping.is_set() and report.settling
+    if unproved or any(each.result is Result.UNTRIED for each in report.carried):
         try:
             desk.schedule.enqueue(run.job, VERB, desk.who, f"continues the run {run.id}")
         except EcsSyncError as error:
