@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ecs_sync.adapter import (
     Features,
@@ -49,9 +49,9 @@ from ecs_sync_adapters.aws_appconfig_read import (
     token_of,
 )
 from ecs_sync_adapters.aws_appconfig_write import Deploying, carry_out
-from ecs_sync_adapters.aws_errors import Failure, Kind, call, reading_error
+from ecs_sync_adapters.aws_client import SharedClient
+from ecs_sync_adapters.aws_errors import Failure, Kind
 from ecs_sync_adapters.aws_reach import credential_of, endpoint_of
-from ecs_sync_adapters.aws_session import build_client
 
 __all__ = ["AppConfigAdapter", "AppConfigOptions", "AppConfigPlace"]
 
@@ -64,15 +64,14 @@ class AppConfigAdapter:
 
     def __init__(self, options: AppConfigOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        self._credential = credential_of(options)
+        credential = credential_of(options)
         if problems := problems_of(options):
             raise ConfigError("aws-appconfig: " + "; ".join(problems))
         self._options = options
         self._features = features_of(options)
         self._directory = Directory()
-        self._lock = threading.Lock()
         self._making = threading.Lock()
-        self._client: Any = None
+        self._client = SharedClient("appconfig", credential, endpoint_of(options))
 
     @property
     def features(self) -> Features:
@@ -118,10 +117,7 @@ class AppConfigAdapter:
 
     def close(self) -> None:
         """Closes the connections. The adapter connects again when it is used again."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._client.close()
 
     # Reading
 
@@ -261,18 +257,7 @@ class AppConfigAdapter:
             return self._directory.refreshed(line, spot.application, spot.environment)
 
     def _line(self) -> Line:
-        with self._lock:
-            if self._client is None:
-                made = call(
-                    build_client,
-                    service="appconfig",
-                    credential=self._credential,
-                    endpoint=endpoint_of(self._options),
-                )
-                if isinstance(made, Failure):
-                    raise reading_error(made, "connecting to AppConfig")
-                self._client = made
-            return Line(self._client)
+        return Line(self._client.connected())
 
 
 def _missing(spot: Spot, name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ecs_sync.adapter import Page, counted
 from ecs_sync.errors import AdapterError, Rejected, Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, ask, in_terms, reading_error
 
 _PAGE = 50
 
@@ -80,12 +80,9 @@ def error_of(failure: Failure, doing: str) -> AdapterError:
 
 def reason_of(failure: Failure) -> str:
     """Why AppConfig refuses, in a sentence that quotes nothing of the document."""
-    if failure.kind is not Kind.REFUSED:
-        return failure.reason
-    text = _REFUSED.get(failure.code, failure.reason)
     if failure.invalid:
         return f"the profile's validator does not take the document: {'; '.join(failure.invalid)}"
-    return text
+    return in_terms(failure, _REFUSED).reason
 
 
 _REFUSED = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -76,13 +76,20 @@ def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
     except (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError) as error:
         return Failure(Kind.UNSENT, type(error).__name__, "AWS is not reachable: check endpoint and region")
     except sdk.ParamValidationError:
-        return Failure(Kind.REFUSED, "ParamValidation", _REFUSED["ValidationException"])
+        return Failure(Kind.REFUSED, "ParamValidation", "the request is not one that AWS takes")
     except (sdk.BotoCoreError, ResponseParserError) as error:
         name = type(error).__name__
         return Failure(Kind.UNANSWERED, name, f"no usable answer from AWS ({name})")
     except OSError as error:
         # Errors of the network are the SDK's own, and caught above: this is a file of the credential chain.
         return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {_NO_CREDENTIAL}")
+
+
+def in_terms(failure: Failure, refused: Mapping[str, str]) -> Failure:
+    """The failure with the reason that a service has for its code. None of them quotes a value."""
+    if failure.kind is not Kind.REFUSED:
+        return failure
+    return replace(failure, reason=refused.get(failure.code, failure.reason))
 
 
 def reading_error(failure: Failure, doing: str) -> AdapterError:
@@ -132,7 +139,7 @@ def _answered(error: sdk.ClientError, operation: str) -> Failure:
         return Failure(Kind.IDENTITY, code, f"the credential is not accepted ({code}): {_STALE}")
     if code in _DENYING or status == 403:
         return Failure(Kind.DENIED, code, _denial(code, text))
-    reason = _REFUSED.get(code, f"AWS refused the request ({code or status})")
+    reason = f"AWS refused the request ({code or status})"
     missing = code == "ValidationException" and "type is required" in text
     return Failure(
         Kind.REFUSED, code, reason, missing_type=missing, invalid=_broken(answer), gone=_is_gone(code, text)
@@ -230,21 +237,3 @@ _STALE_CREDENTIAL = frozenset(
 )
 _INTERNAL = frozenset({"InternalServiceError", "InternalServiceErrorException", "InternalFailure"})
 _DENYING = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired"})
-_REFUSED = {
-    "ValidationException": (
-        "SSM does not take the request: look at the value's size for its tier, that it is not empty and "
-        "holds no '{{', and at the name"
-    ),
-    "HierarchyTypeMismatchException": (
-        "SSM cannot change a parameter's type: delete it, wait 30 seconds, and let it be created again"
-    ),
-    "HierarchyLevelLimitExceededException": "the name has more than 15 levels",
-    "InvalidAllowedPatternException": "the allowed pattern is not a regular expression SSM takes",
-    "InvalidKeyId": "the KMS key is missing, disabled or not usable: check kms_key and the key's policy",
-    "ParameterLimitExceeded": "this account and region hold no more parameters: raise the quota or the tier",
-    "ParameterMaxVersionLimitExceeded": (
-        "its oldest version carries a label, so SSM keeps no further one: move the label to a newer version"
-    ),
-    "ParameterPatternMismatchException": "the value does not match the parameter's allowed pattern",
-    "UnsupportedParameterType": "SSM does not know the parameter's type",
-}

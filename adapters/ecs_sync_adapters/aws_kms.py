@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import threading
 from dataclasses import replace
-from typing import Any
 
 from ecs_sync.errors import AdapterError, Rejected
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, call, reading_error
-from ecs_sync_adapters.aws_session import Credential, Endpoint, build_client
+from ecs_sync_adapters.aws_client import SharedClient
+from ecs_sync_adapters.aws_errors import Failure, Kind, ask, in_terms, reading_error
+from ecs_sync_adapters.aws_session import Credential, Endpoint
 
 SCHEME = "aws-kms"
 CONTEXT = {"ecs-sync": "store.key"}
@@ -30,14 +29,13 @@ class Kms:
 
     def __init__(self, credential: Credential, endpoint: Endpoint) -> None:
         """Connects to nothing yet."""
-        self._credential, self._endpoint = credential, endpoint
-        self._lock = threading.Lock()
-        self._client: Any = None
+        self._region = endpoint.region
+        self._client = SharedClient("kms", credential, endpoint)
 
     def wrap(self, key: str, plain: bytes) -> bytes:
         """See `ecs_sync.abilities.Wraps`. One call. ``key`` is an id, an ARN, or an alias with ``alias/``."""
         doing = self._doing("wrapping", key)
-        encrypt = self._connected().encrypt
+        encrypt = self._client.connected().encrypt
         request = {"KeyId": key, "Plaintext": plain, "EncryptionContext": CONTEXT}
         answer = ask(encrypt, "CiphertextBlob", **request)
         if isinstance(answer, Failure):
@@ -47,7 +45,7 @@ class Kms:
     def unwrap(self, key: str, wrapped: bytes) -> bytes:
         """See `ecs_sync.abilities.Wraps`. One call; KMS refuses what another key wrapped."""
         doing = self._doing("unwrapping", key)
-        decrypt = self._connected().decrypt
+        decrypt = self._client.connected().decrypt
         request = {"KeyId": key, "CiphertextBlob": _blob(wrapped, doing), "EncryptionContext": CONTEXT}
         answer = ask(decrypt, "Plaintext", **request)
         if isinstance(answer, Failure):
@@ -57,25 +55,13 @@ class Kms:
 
     def close(self) -> None:
         """Closes the connections. They are opened again when they are needed again."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._client.close()
 
     def _doing(self, what: str, key: str) -> str:
-        doing = f"KMS in {self._endpoint.region}: {what} with key {key!r}"
+        doing = f"KMS in {self._region}: {what} with key {key!r}"
         if not re.fullmatch(_KEY, key):
             raise Rejected(f"{doing}: a key is named by its id, its ARN, or alias/NAME")
         return doing
-
-    def _connected(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                made = call(build_client, service="kms", credential=self._credential, endpoint=self._endpoint)
-                if isinstance(made, Failure):
-                    raise reading_error(made, "connecting to KMS")
-                self._client = made
-            return self._client
 
 
 def _blob(wrapped: bytes, doing: str) -> bytes:
@@ -93,10 +79,7 @@ def _error(failure: Failure, doing: str) -> AdapterError:
     """KMS answers some of what it only cannot do now with a status that says otherwise."""
     if failure.code in _NOT_NOW:
         return reading_error(replace(failure, kind=Kind.UNANSWERED, reason=_NOT_NOW[failure.code]), doing)
-    if failure.kind is Kind.REFUSED:
-        reason = _REFUSED.get(failure.code, f"KMS refused the request ({failure.code})")
-        return reading_error(replace(failure, reason=reason), doing)
-    return reading_error(failure, doing)
+    return reading_error(in_terms(failure, _REFUSED), doing)
 
 
 _NOT_NOW = {

@@ -10,15 +10,6 @@ from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint
 
 _REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
 _URL = r"https?://[^/\s@]+(/\S*)?"
-_PARTITIONS = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
-    "eusc-": "aws-eusc",
-}
 _ADDRESSES = ("endpoint", "sts_endpoint", "kms_endpoint")
 _POSITIVE = ("connect_timeout", "read_timeout", "concurrency")
 
@@ -103,8 +94,3 @@ def account_problems(account: str | None) -> list[str]:
     """What is wrong with an account's number."""
     right = account is None or re.fullmatch("[0-9]{12}", account)
     return [] if right else [f"account {account!r} is not an account's number of 12 digits"]
-
-
-def partition_of(region: str) -> str:
-    """The part of AWS that a region belongs to, as ARNs name it."""
-    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")

@@ -7,14 +7,13 @@ of grace, and never forces. `docs/providers/aws-secrets.md` has the windows that
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Revision, Token, Write
 from ecs_sync.errors import ConfigError, Rejected
-from ecs_sync_adapters.aws_errors import Failure, call, reading_error
+from ecs_sync_adapters.aws_client import SharedClient
 from ecs_sync_adapters.aws_kms import Kms
 from ecs_sync_adapters.aws_reach import credential_of, endpoint_of
 from ecs_sync_adapters.aws_secrets_line import Line
@@ -28,7 +27,6 @@ from ecs_sync_adapters.aws_secrets_options import (
 )
 from ecs_sync_adapters.aws_secrets_read import found, history, listed, peeked, pinned
 from ecs_sync_adapters.aws_secrets_write import Creation, carry_out
-from ecs_sync_adapters.aws_session import build_client
 
 
 class SecretsAdapter:
@@ -39,15 +37,14 @@ class SecretsAdapter:
 
     def __init__(self, options: SecretsOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        self._credential = credential_of(options)
+        credential, endpoint = credential_of(options), endpoint_of(options)
         if problems := problems_of(options):
             raise ConfigError("aws-secrets: " + "; ".join(problems))
         self._options = options
         self._creation = Creation(options.kms_key, options.scheduled, options.recovery_window_days)
         self._features = features_of(options)
-        self._kms = Kms(self._credential, replace(endpoint_of(options), url=options.kms_endpoint))
-        self._lock = threading.Lock()
-        self._client: Any = None
+        self._kms = Kms(credential, replace(endpoint, url=options.kms_endpoint))
+        self._client = SharedClient("secretsmanager", credential, endpoint)
 
     @property
     def features(self) -> Features:
@@ -98,21 +95,7 @@ class SecretsAdapter:
     def close(self) -> None:
         """Closes the connections. The adapter connects again when it is used again."""
         self._kms.close()
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._client.close()
 
     def _line(self) -> Line:
-        with self._lock:
-            if self._client is None:
-                made = call(
-                    build_client,
-                    service="secretsmanager",
-                    credential=self._credential,
-                    endpoint=endpoint_of(self._options),
-                )
-                if isinstance(made, Failure):
-                    raise reading_error(made, "connecting to Secrets Manager")
-                self._client = made
-            return Line(self._client, self._options.account)
+        return Line(self._client.connected(), self._options.account)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ecs_sync.errors import Denied, Rejected, Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error
+from ecs_sync_adapters.aws_errors import Failure, ask, in_terms, reading_error
 
 MISSING = "ResourceNotFoundException"
 EXISTS = "ResourceExistsException"
@@ -84,9 +83,7 @@ def goes_on(token: str | None, tokens: list[str], doing: str) -> bool:
 
 def in_its_terms(failure: Failure) -> Failure:
     """The failure with the reason that Secrets Manager has for it, which never quotes a value."""
-    if failure.kind is not Kind.REFUSED:
-        return failure
-    return dataclasses.replace(failure, reason=_REFUSED.get(failure.code, failure.reason))
+    return in_terms(failure, _REFUSED)
 
 
 _SHAPE = (

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Self
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, option
-from ecs_sync_adapters.aws_reach import account_problems, partition_of, reach_problems
+from ecs_sync_adapters.aws_arn import SecretArns, without_suffix
+from ecs_sync_adapters.aws_reach import account_problems, reach_problems
 from ecs_sync_adapters.aws_secrets_read import IDS_A_CALL
 from ecs_sync_adapters.aws_secrets_write import NAME, NAME_REASON, VALUE_BYTES, Scheduled
 from ecs_sync_adapters.aws_session import CredentialName
 
 _WHOLE = "*"
-_SUFFIXED = re.compile(r".+-[A-Za-z0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +108,18 @@ def address_of(options: SecretsOptions, name: str) -> str | None:
 
     None without ``account``, and for a name that ends as if it had such characters: it would name another.
     """
-    if options.account is None or _SUFFIXED.fullmatch(name):
-        return None
-    return f"{_arn_of_all(options)}{name}"
+    return _arns(options).of(name)
 
 
 def addressed_by(options: SecretsOptions, arn: str) -> str | None:
     """The name of a secret of this connection, from its ARN with or without the characters AWS adds."""
-    if options.account is None or not arn.startswith(_arn_of_all(options)):
-        return None
-    name = arn.removeprefix(_arn_of_all(options))
-    name = name[:-7] if _SUFFIXED.fullmatch(name) else name
-    return name if re.fullmatch(NAME, name) else None
+    told = _arns(options).name_in(arn)
+    name = None if told is None else without_suffix(told)
+    return name if name is not None and re.fullmatch(NAME, name) else None
 
 
-def _arn_of_all(options: SecretsOptions) -> str:
-    return f"arn:{partition_of(options.region)}:secretsmanager:{options.region}:{options.account}:secret:"
+def _arns(options: SecretsOptions) -> SecretArns:
+    return SecretArns(options.region, options.account)
 
 
 def features_of(options: SecretsOptions) -> Features:

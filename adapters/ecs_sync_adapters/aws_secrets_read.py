@@ -15,6 +15,7 @@ from typing import Any
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync_adapters.aws_errors import Failure, Kind, failed_entry, reading_error
 from ecs_sync_adapters.aws_secrets_line import MISSING, STATE, Gone, Line, goes_on, in_its_terms
+from ecs_sync_adapters.aws_tags import shown
 
 IDS_A_CALL = 20
 CURRENT = "AWSCURRENT"
@@ -223,10 +224,10 @@ def _item(line: Line, told: Any) -> Item:
     text = told.get("SecretString")
     value = told.get("SecretBinary") if text is None else text.encode()
     kind = "binary" if text is None else "string"
-    shown = attributes({"arn": told["ARN"], "kind": kind})
+    about = attributes({"arn": told["ARN"], "kind": kind})
     reason = line.strange(told["ARN"]) or ("its version has no value yet" if value is None else None)
     return Item(
-        told["Name"], None if reason else value, True, shown, told["VersionId"], unreadable=reason or None
+        told["Name"], None if reason else value, True, about, told["VersionId"], unreadable=reason or None
     )
 
 
@@ -235,11 +236,11 @@ def _description(line: Line, told: Any, stages: str) -> Description:
     current = next((version for version, labels in versions.items() if CURRENT in labels), None)
     arn = line.own(told["ARN"])
     home = told.get("PrimaryRegion")
-    shown = {"arn": arn} | {f"tag:{tag['Key']}": str(tag.get("Value", "")) for tag in told.get("Tags") or ()}
     fields = {"description": "Description", "key-id": "KmsKeyId", "owning-service": "OwningService"}
-    shown |= {name: str(told[field]) for name, field in fields.items() if told.get(field)}
+    about = {"arn": arn} | shown(told.get("Tags"))
+    about |= {name: str(told[field]) for name, field in fields.items() if told.get(field)}
     if told.get("RotationEnabled"):
-        shown["rotation"] = "enabled"
+        about["rotation"] = "enabled"
     return Description(
         told["Name"],
         current,
@@ -247,7 +248,7 @@ def _description(line: Line, told: Any, stages: str) -> Description:
         deleted=told.get("DeletedDate") is not None,
         replicated=bool(told.get("ReplicationStatus")) and home in (None, arn.split(":")[3]),
         kept=_kept(told, arn, home),
-        attributes=attributes(shown),
+        attributes=attributes(about),
     )
 
 

@@ -21,6 +21,7 @@ from ecs_sync.errors import AdapterError, Unacknowledged, Unavailable
 from ecs_sync_adapters.aws_errors import Failure, Kind, reading_error, writing_error
 from ecs_sync_adapters.aws_secrets_line import EXISTS, STATE, Line
 from ecs_sync_adapters.aws_secrets_read import CURRENT, STAGED, Description, described, pinned
+from ecs_sync_adapters.aws_tags import tags_of
 
 NAME = "[A-Za-z0-9/_+=.@-]{1,256}"
 NAME_REASON = "a secret's name is 1 to 256 letters, digits and '/_+=.@-'"
@@ -96,14 +97,8 @@ def _create(line: Line, creation: Creation, put: Put) -> Outcome:
 
 
 def _born(creation: Creation, told: Attributes) -> dict[str, Any]:
-    """What a new secret has besides its value. Tags that begin with 'aws:' are AWS's own."""
-    texts = dict(told)
-    tags = [
-        {"Key": name[4:], "Value": text}
-        for name, text in told
-        if name.startswith("tag:") and not name.startswith("tag:aws:")
-    ]
-    given: dict[str, Any] = {"Tags": tags} if tags else {}
+    """What a new secret has besides its value."""
+    texts, given = dict(told), tags_of(told)
     if "description" in texts:
         given["Description"] = texts["description"]
     if creation.kms_key:

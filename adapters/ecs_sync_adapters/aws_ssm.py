@@ -8,11 +8,10 @@ it. Deletes are unconditional and take the history with them; `docs/providers/aw
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from ecs_sync.abilities import Pointer
 from ecs_sync.adapter import (
@@ -33,16 +32,16 @@ from ecs_sync.adapter import (
     option,
 )
 from ecs_sync.errors import ConfigError, Rejected
-from ecs_sync_adapters.aws_errors import Failure, call, reading_error
+from ecs_sync_adapters.aws_arn import SecretArns, partition_of
+from ecs_sync_adapters.aws_client import SharedClient
 from ecs_sync_adapters.aws_kms import Kms
 from ecs_sync_adapters.aws_reach import (
     account_problems,
     credential_of,
     endpoint_of,
-    partition_of,
     reach_problems,
 )
-from ecs_sync_adapters.aws_session import CredentialName, build_client
+from ecs_sync_adapters.aws_session import CredentialName
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, Sight, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.aws_ssm_refer import Secrets
 from ecs_sync_adapters.aws_ssm_write import ADVANCED_BYTES, STANDARD_BYTES, Creation, Secure, Tier, carry_out
@@ -143,17 +142,16 @@ class SsmAdapter:
 
     def __init__(self, options: SsmOptions) -> None:
         """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        self._credential = credential_of(options)
+        credential = credential_of(options)
         if problems := _problems(options):
             raise ConfigError("aws-ssm: " + "; ".join(problems))
-        self._endpoint = endpoint_of(options)
+        endpoint = endpoint_of(options)
         self._creation = Creation(options.tier, options.kms_key, options.secure)
         self._options = options
-        self._secrets = Secrets(partition_of(options.region), options.region, options.account)
+        self._secrets = Secrets(SecretArns(options.region, options.account))
         self._features = _features(options)
-        self._kms = Kms(self._credential, replace(self._endpoint, url=options.kms_endpoint))
-        self._lock = threading.Lock()
-        self._client: Any = None
+        self._kms = Kms(credential, replace(endpoint, url=options.kms_endpoint))
+        self._client = SharedClient("ssm", credential, endpoint)
 
     @property
     def features(self) -> Features:
@@ -171,11 +169,11 @@ class SsmAdapter:
 
     def peek(self, ids: Sequence[ItemId]) -> Listing:
         """Versions and times of the newest versions. Nothing is decrypted."""
-        return Listing(peeked(self._connected(), ids))
+        return Listing(peeked(self._client.connected(), ids))
 
     def version(self, id: ItemId, version: str) -> Item | None:
         """The parameter as its version of this number holds it, of the 100 that SSM keeps."""
-        return pinned(self._connected(), id, version)
+        return pinned(self._client.connected(), id, version)
 
     def pointer(self, address: str) -> Pointer | None:
         """SSM's path to a secret of this account and region in Secrets Manager."""
@@ -187,7 +185,7 @@ class SsmAdapter:
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:
         """The versions after ``after``, oldest first, decrypted; no proof where SSM has lost some."""
-        return Listing(versions(self._connected(), id, after))
+        return Listing(versions(self._client.connected(), id, after))
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """A call for each put and one for all deletes; one more for the updates that lack what only a
@@ -198,7 +196,7 @@ class SsmAdapter:
             raise Rejected(f"SSM takes {NAMES_A_CALL} writes at once, not {len(writes)}")
         if self._options.label is not None:
             return [Outcome(write.id, Verdict.REFUSED, reason=_READ_ONLY) for write in writes]
-        return carry_out(self._connected(), self._creation, writes) if writes else []
+        return carry_out(self._client.connected(), self._creation, writes) if writes else []
 
     def wrap(self, key: str, plain: bytes) -> bytes:
         """By KMS in the same region: the ability `ecs_sync.abilities.Wraps`."""
@@ -210,22 +208,10 @@ class SsmAdapter:
     def close(self) -> None:
         """Closes the connections. The adapter connects again when it is used again."""
         self._kms.close()
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _connected(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                made = call(build_client, service="ssm", credential=self._credential, endpoint=self._endpoint)
-                if isinstance(made, Failure):
-                    raise reading_error(made, "connecting to SSM")
-                self._client = made
-            return self._client
+        self._client.close()
 
     def _sight(self) -> Sight:
-        return Sight(self._connected(), self._options.label, self._options.tags)
+        return Sight(self._client.connected(), self._options.label, self._options.tags)
 
 
 _READ_ONLY = (

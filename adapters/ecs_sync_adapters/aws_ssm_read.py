@@ -11,7 +11,9 @@ from typing import Any
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync.errors import Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, reading_error
+from ecs_sync_adapters.aws_ssm_errors import ask
+from ecs_sync_adapters.aws_tags import shown
 
 NAMES_A_CALL = 10
 _DESCRIPTIONS_A_PAGE = 50
@@ -52,7 +54,7 @@ class Sight:
         answer = ask(self.client.list_tags_for_resource, "TagList", ResourceType="Parameter", ResourceId=id)
         if isinstance(answer, Failure):
             raise reading_error(answer, f"reading the tags of {id}")
-        return attributes({f"tag:{tag['Key']}": tag["Value"] for tag in answer["TagList"]})
+        return attributes(shown(answer["TagList"]))
 
 
 def listed(sight: Sight, root: str) -> Iterator[Page]:

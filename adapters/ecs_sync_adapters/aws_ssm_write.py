@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Verdict, Write
 from ecs_sync.errors import Unacknowledged
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, writing_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, writing_error
+from ecs_sync_adapters.aws_ssm_errors import ask
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, described
+from ecs_sync_adapters.aws_tags import tags_of
 
 Tier = Literal["Standard", "Advanced", "Intelligent-Tiering"]
 Secure = Literal["secrets", "all"]
@@ -102,8 +104,7 @@ def _creating(creation: Creation, put: Put) -> dict[str, Any]:
     elif told.get("type") == "StringList":
         request["Type"] = "StringList"
     request |= {field: told[name] for name, field in _RESENT.items() if name in told}
-    tags = [{"Key": name[4:], "Value": text} for name, text in told.items() if name.startswith("tag:")]
-    return {**request, "Tags": tags} if tags else request
+    return request | tags_of(put.attributes)
 
 
 def _updating(creation: Creation, put: Put) -> dict[str, Any]:

@@ -18,6 +18,7 @@ MAX_NAME_WITH_ARN = 1011
 
 _MAX_NAMES = {"GetParameters": 10, "DeleteParameters": 10}
 _MAX_RESULTS = {"DescribeParameters": 50, "GetParameterHistory": 50, "GetParametersByPath": 10}
+_OWN_TAG = re.compile("aws:", re.IGNORECASE)
 _NAME = re.compile(r"(/?[A-Za-z0-9_.-]+)(/[A-Za-z0-9_.-]+)*")
 
 
@@ -52,11 +53,19 @@ def refusal(
             or _existence_fault(request, existing)
             or _tier_fault(request, existing)
             or _value_fault(request, existing)
+            or (_invalid("aws: prefixed tag key names are not allowed.") if has_own_tags(request) else None)
         )
     if operation in ("LabelParameterVersion", "UnlabelParameterVersion"):
         # moto remembers an empty parameter here, and answers 500 to every listing from then on.
         return None if request.get("Name") in known else Fault("ParameterNotFound")
     return _count_fault(operation, request)
+
+
+def has_own_tags(request: Mapping[str, Any]) -> bool:
+    """Does a request set tags that only AWS sets: those that begin with ``aws:``, in any case? (Tagging AWS
+    resources user guide, "Tag naming limits and requirements")
+    """
+    return any(_OWN_TAG.match(str(tag.get("Key", ""))) for tag in request.get("Tags") or ())
 
 
 def resolved_tier(request: Mapping[str, Any], existing: Known | None) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecs_sync_sandbox.aws_guard import Fault
+from ecs_sync_sandbox.aws_guard import Fault, has_own_tags
 
 VALUE_BYTES = 65_536
 DELETED = "You can't perform this operation on the secret because it was marked for deletion."
@@ -60,6 +60,7 @@ def refusal(operation: str, request: Mapping[str, Any], known: Known | None) -> 
         or _filter_fault(request)
         or (_value_fault(operation, request) if operation in _VALUED else None)
         or (_name_fault(request, known) if operation == "CreateSecret" else None)
+        or (invalid("aws: prefixed tag key names are not allowed.") if has_own_tags(request) else None)
         or (_state_fault(operation, known) if known is not None else None)
         or (_stage_fault(request, known) if operation == "UpdateSecretVersionStage" and known else None)
     )

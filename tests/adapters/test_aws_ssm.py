@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecs_sync.abilities import KeepsHistory
-from ecs_sync.adapter import Delete, Put, Verdict
+from ecs_sync.adapter import Delete, Put, Verdict, attributes
 from ecs_sync.errors import Rejected
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions, SsmPlace
 from ecs_sync_sandbox.aws import AwsServer
@@ -201,6 +201,14 @@ def test_what_is_not_ours_survives_an_update(aws: AwsServer, ssm: SsmAdapter, th
     assert after.attributes == before.attributes
     tags = aws.client().list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
     assert tags == [{"Key": "team", "Value": "pay"}]
+
+
+def test_a_new_parameter_gets_the_tags_that_are_not_aws_own(aws: AwsServer, ssm: SsmAdapter) -> None:
+    told = attributes({"tag:team": "pay", "tag:aws:cloudformation:stack-name": "acme", "tag:AWS:x": "no"})
+    [outcome] = ssm.write([Put("/acme/prod/mode", b"on", None, attributes=told)])
+    assert (outcome.verdict, outcome.reason) == (Verdict.APPLIED, "")
+    tags = aws.client().list_tags_for_resource(ResourceType="Parameter", ResourceId="/acme/prod/mode")
+    assert tags["TagList"] == [{"Key": "team", "Value": "pay"}]
 
 
 def test_a_list_and_a_plain_text_stay_what_they_are(aws: AwsServer, ssm: SsmAdapter) -> None:

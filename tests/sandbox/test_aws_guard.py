@@ -149,6 +149,20 @@ def test_tags_come_at_creation_only(ssm: Any) -> None:
         update(ssm, "off", Tags=tags)
 
 
+@pytest.mark.parametrize("key", ["aws:team", "AWS:team"])
+def test_tags_that_are_aws_own_are_refused(aws: AwsServer, ssm: Any, key: str) -> None:
+    tags = [{"Key": "team", "Value": "pay"}, {"Key": key, "Value": "pay"}]
+    with refused("ValidationException"):
+        put(ssm, Tags=tags)
+    assert aws.names() == []
+    secrets = aws.client("secretsmanager")
+    with refused("InvalidParameterException"):
+        secrets.create_secret(Name="acme/db", SecretString="on", Tags=tags)
+    secrets.create_secret(Name="acme/db", SecretString="on", Tags=tags[:1])
+    with refused("InvalidParameterException"):
+        secrets.tag_resource(SecretId="acme/db", Tags=tags)
+
+
 def test_the_allowed_pattern_holds_at_creation_and_after(ssm: Any) -> None:
     with refused("ParameterPatternMismatchException"):
         put(ssm, "/acme/port", "http", AllowedPattern="^[0-9]+$")

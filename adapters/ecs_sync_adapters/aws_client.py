@@ -1,0 +1,47 @@
+"""One client of one AWS service, which all threads of a connection share."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from ecs_sync_adapters.aws_errors import Failure, call, reading_error
+from ecs_sync_adapters.aws_session import Credential, Endpoint, Service, build_client
+
+_NAMES: dict[Service, str] = {
+    "ssm": "SSM",
+    "secretsmanager": "Secrets Manager",
+    "appconfig": "AppConfig",
+    "kms": "KMS",
+}
+
+
+class SharedClient:
+    """Connects to nothing until it is used, and again when it is used after it was closed."""
+
+    def __init__(self, service: Service, credential: Credential, endpoint: Endpoint) -> None:
+        self._service, self._credential, self._endpoint = service, credential, endpoint
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def connected(self) -> Any:
+        """The SDK's client. Raises Denied where the credential cannot be had, Unavailable where not yet."""
+        with self._lock:
+            if self._client is None:
+                made = call(
+                    build_client,
+                    service=self._service,
+                    credential=self._credential,
+                    endpoint=self._endpoint,
+                )
+                if isinstance(made, Failure):
+                    raise reading_error(made, f"connecting to {_NAMES[self._service]}")
+                self._client = made
+            return self._client
+
+    def close(self) -> None:
+        """Closes the connections."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
