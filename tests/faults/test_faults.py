@@ -14,7 +14,7 @@ from tests.faults.rows import ROWS, Row
 from tests.faults.trial import ATTEMPTS, Trial, trial_of
 
 # What is bounded ends far sooner: this is for what is not.
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 ERROR = 1
 HOUR = 3600
