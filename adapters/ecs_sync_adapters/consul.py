@@ -66,11 +66,14 @@ class ConsulAdapter:
     Place: ClassVar[type] = ConsulPlace
 
     def __init__(self, options: ConsulOptions) -> None:
+        """Connects to nothing yet. Raises ConfigError with all that is wrong with the files it needs."""
         if len(installed()) > 1:
             raise ConfigError(
                 "py-consul and python-consul are both installed and overwrite each other's files;"
                 " uninstall both, then install one of them"
             )
+        if wrong := list(options.reach.problems(options.url)):
+            raise ConfigError("consul: " + "; ".join(wrong))
         self.features = features(options)
         params = [("dc", options.datacenter)] if options.datacenter else []
         params += [("consistent", "1")] if options.consistency == "consistent" else []
@@ -81,7 +84,7 @@ class ConsulAdapter:
                 options.url,
                 options.timeout,
                 tuple(params),
-                None if options.ca_file is None else str(options.ca_file),
+                options.reach,
                 options.token,
             )
         )

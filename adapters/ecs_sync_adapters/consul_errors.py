@@ -6,7 +6,6 @@ No message holds what the agent answered: it is matched against known texts, and
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 
 import requests
@@ -16,11 +15,12 @@ from consul import ConsulException
 from ecs_sync.adapter import Outcome, Verdict, Write
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.consul_http import Answer, Garbled
+from ecs_sync_adapters.http_reach import Unsent, lost, seconds, unsent
 
 FAILURES: tuple[type[Exception], ...] = (
     Answer,
     Garbled,
-    requests.RequestException,
+    OSError,  # of requests, and of files that went
     urllib3.exceptions.HTTPError,
     ConsulException,
     # An answer of another shape than Consul's:
@@ -89,10 +89,12 @@ def reading(error: Exception, what: str) -> AdapterError:
             )
         case Garbled():
             return Unavailable(f"{what}: {error}")
+        case OSError() if away := unsent(error):
+            return _unsent(away, what)
         case requests.Timeout():
             return Unavailable(f"{what}: no answer in time")
         case requests.RequestException() | urllib3.exceptions.HTTPError():
-            return Unavailable(f"{what}: the connection failed ({type(error).__name__})")
+            return Unavailable(f"{what}: the connection failed ({lost(error)})")
         case _:
             return Unavailable(f"{what}: the answer is not Consul's")
 
@@ -105,10 +107,10 @@ def writing(error: Exception, what: str) -> AdapterError:
             return known or Unacknowledged(
                 f"{what}: status {error.status}; whether it was applied is not known"
             )
-        case requests.RequestException() if _unsent(error):
-            return Unavailable(f"{what}: no connection to the agent")
+        case OSError() if away := unsent(error):
+            return _unsent(away, what)
         case _:
-            return Unacknowledged(f"{what}: the answer was lost ({type(error).__name__}); was it applied?")
+            return Unacknowledged(f"{what}: the answer was lost ({lost(error)}); was it applied?")
 
 
 def _of_answer(answer: Answer, what: str) -> AdapterError | None:
@@ -120,7 +122,9 @@ def _of_answer(answer: Answer, what: str) -> AdapterError | None:
     """
     status, text = answer.status, answer.text
     if status == 429 or (status == 503 and "rate limit exceeded" in text):
-        return Throttled(f"{what}: Consul asks to slow down", _seconds(answer.retry_after))
+        return Throttled(f"{what}: Consul asks to slow down", seconds(answer.retry_after))
+    if status == 407:
+        return Denied(f"{what}: the proxy asks for a name and a password: take one that does not")
     if status in (401, 403):
         return Denied(f"{what}: {_DENIED}")
     if status == 500 and text.strip() == "No cluster leader":
@@ -140,16 +144,6 @@ def _of_answer(answer: Answer, what: str) -> AdapterError | None:
     return None
 
 
-def _unsent(error: requests.RequestException) -> bool:
-    """No connection came about, so nothing was sent."""
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds, as Consul and proxies write them; None for a date, and for what is no sensible number."""
-    if retry_after is None or not re.fullmatch(r"[0-9]{1,9}", retry_after.strip()):
-        return None
-    return float(retry_after)
+def _unsent(away: Unsent, what: str) -> AdapterError:
+    text = f"{what}: {away.reason}"
+    return Denied(text) if away.turned_away else Unavailable(text)

@@ -18,14 +18,11 @@ from typing import Any
 
 import requests
 from consul import base
-from requests.adapters import HTTPAdapter
 
-from ecs_sync_adapters.quiet_wire import hush
+from ecs_sync_adapters.http_reach import Reach
 
 CHUNK = 256 * 1024
 """Bytes of a listing that are read at a time."""
-_POOL = 64
-"""Connections that may be kept open; they are made as they are needed."""
 _LONGEST_ELEMENT = 8 * 1024 * 1024
 """Characters of the longest element of a listing: a value of 512 KiB in base64 with room to spare."""
 
@@ -62,7 +59,7 @@ class Wire:
     timeout: float
     params: tuple[tuple[str, str], ...]
     """Sent with every request."""
-    ca_file: str | None
+    reach: Reach
     token: str | None = field(repr=False)
 
 
@@ -72,14 +69,9 @@ class Transport(base.HTTPClient):  # type: ignore[misc]
     def __init__(self, wire: Wire) -> None:
         self.base_uri = wire.url.rstrip("/")
         self._wire = wire
-        hush()
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = wire.ca_file or True
+        self._session = wire.reach.session()
         if wire.token:
             self._session.headers["X-Consul-Token"] = wire.token
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL, max_retries=0))
 
     def get(self, callback: Callable[[Any], Any], path: str, params: Any = None, **_: Any) -> Any:
         with self.open("GET", path, params) as response:

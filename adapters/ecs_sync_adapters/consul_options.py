@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import SplitResult, urlsplit
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, Rule, option
+from ecs_sync_adapters.http_reach import Reach, url_parts
 
 VALUE_LIMIT = 512 * 1024
 """Bytes of the largest value: ``kv_max_value_size``, unless the operator changed it."""
@@ -43,32 +44,42 @@ class ConsulOptions:
     ca_file: Path | None = option(
         "the certificate authority that the agent's certificate is of", default=None
     )
+    client_cert: Path | None = option(
+        "the certificate to show to an agent that asks for one, in PEM; may hold its key", default=None
+    )
+    client_key: Path | None = option("the key of client_cert, in PEM and not encrypted", default=None)
+    proxy: str | None = option(
+        "the proxy on the way to the agent, such as http://proxy.example:3128", default=None
+    )
     token: str | None = option("the ACL token", default=None, secret=True)
 
     def __post_init__(self) -> None:
-        parts = _parts(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("url: write it like http://127.0.0.1:8500 or https://consul.example:8501")
-        if parts.username is not None:
-            raise ValueError("url: holds a user name; a token belongs into the option 'token'")
-        if self.token is not None and not re.fullmatch(r"[\x21-\x7e]+", self.token):
-            raise ValueError("token: is empty, or holds a space, a line break or other than ASCII letters")
-        if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise ValueError("timeout: must be a number of seconds above 0")
-        if not 1 <= self.operations <= 128:
-            raise ValueError("operations: Consul takes 64 in one transaction, 128 from version 1.14")
-        for name in ("namespace", "partition"):
-            text = getattr(self, name)
-            if text is not None and not _TENANCY.fullmatch(text):
-                raise ValueError(f"{name}: 1 to 64 letters, digits and dashes, with no dash at either end")
+        if wrong := list(_problems(self)):
+            raise ValueError("; ".join(wrong))
+
+    @property
+    def reach(self) -> Reach:
+        """The way to the agent."""
+        return Reach(self.ca_file, self.client_cert, self.client_key, self.proxy)
 
 
-def _parts(url: str) -> SplitResult:
-    """The parts of a URL; of what is none at all, such as a bracket that is not closed, empty ones."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
+def _problems(options: ConsulOptions) -> Iterator[str]:
+    """All that is wrong with the options but for files, which are looked at where they are needed."""
+    parts = url_parts(options.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        yield "url: write it like http://127.0.0.1:8500 or https://consul.example:8501"
+    if parts.username is not None:
+        yield "url: holds a user name; a token belongs into the option 'token'"
+    if options.token is not None and not re.fullmatch(r"[\x21-\x7e]+", options.token):
+        yield "token: is empty, or holds a space, a line break or other than ASCII letters"
+    if not (math.isfinite(options.timeout) and options.timeout > 0):
+        yield "timeout: must be a number of seconds above 0"
+    if not 1 <= options.operations <= 128:
+        yield "operations: Consul takes 64 in one transaction, 128 from version 1.14"
+    for name in ("namespace", "partition"):
+        text = getattr(options, name)
+        if text is not None and not _TENANCY.fullmatch(text):
+            yield f"{name}: 1 to 64 letters, digits and dashes, with no dash at either end"
 
 
 _TENANCY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?")

@@ -45,6 +45,8 @@ def failure_of(answer: Answer) -> Failure:
     if status == 403:
         pages = "docs/providers/vault-kv1.md or vault-kv2.md"
         return Failure(Kind.DENIED, f"the token may not; give it the policy of {pages}")
+    if status == 407:
+        return Failure(Kind.IDENTITY, "the proxy asks for a name and a password: take one that does not")
     if status in _NOT_NOW:
         return Failure(Kind.UNSENT, _NOT_NOW[status])
     if status == 503 and answer.of_vault:

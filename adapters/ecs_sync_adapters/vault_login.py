@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hvac.api.auth_methods import JWT, AppRole, Kubernetes, Token
 
@@ -126,6 +127,8 @@ class Identity:
             case "kubernetes":
                 path = options.jwt_file or KUBERNETES_TOKEN
                 return self._by_file(Kubernetes, "login", "mount_point", path, now)
+            case "cert":
+                return self._by_certificate(now)
 
     def _by_approle(self, now: float) -> Bearer | Failure:
         mount = self._options.auth_mount or "approle"
@@ -142,6 +145,13 @@ class Identity:
             return jwt
         call = getattr(method(adapter=Wire(self._line, None)), login)
         answer = call(role=self._options.role, jwt=jwt, use_token=False, **{mounted: mount})
+        return _logged_in(answer, mount, now)
+
+    def _by_certificate(self, now: float) -> Bearer | Failure:
+        """By the certificate of the connection. hvac's own login wants to have the files once more."""
+        mount = self._options.auth_mount or "cert"
+        asked = {} if self._options.role is None else {"name": self._options.role}
+        answer: Any = Wire(self._line, None).post(f"/v1/auth/{quote(mount)}/login", json=asked)
         return _logged_in(answer, mount, now)
 
     def _lookup(self, token: str) -> Answer | Failure:

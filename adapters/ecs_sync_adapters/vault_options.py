@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import SplitResult, urlsplit
 
 from ecs_sync.adapter import ItemId, Limits, Rule, option
+from ecs_sync_adapters.http_reach import Reach, url_parts
 
-AuthName = Literal["token", "token-file", "approle", "jwt", "kubernetes"]
+AuthName = Literal["token", "token-file", "approle", "jwt", "kubernetes", "cert"]
 
 KUBERNETES_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """Where a cluster puts the token of a pod's service account."""
@@ -26,14 +25,14 @@ class VaultOptions:
     mount: str = option("Where the secrets engine is mounted", default="secret", where=True)
     namespace: str | None = option("The namespace, such as admin/team", default=None, where=True)
     auth: AuthName = option(
-        "Where the token comes from: token, token-file (such as an agent's sink), approle, jwt, kubernetes;"
-        " never from elsewhere",
+        "Where the token comes from: token, token-file (such as an agent's sink), approle, jwt, kubernetes,"
+        " cert (the client_cert); never from elsewhere",
         default="token",
     )
     auth_mount: str | None = option(
-        "Where the auth method is mounted; default approle, jwt or kubernetes", default=None
+        "Where the auth method is mounted; default approle, jwt, kubernetes or cert", default=None
     )
-    role: str | None = option("The role for jwt and kubernetes", default=None)
+    role: str | None = option("The role for jwt, kubernetes and cert", default=None)
     role_id: str | None = option("The role id for approle", default=None)
     token_file: Path | None = option("The file with the token for token-file", default=None)
     jwt_file: Path | None = option(
@@ -48,11 +47,23 @@ class VaultOptions:
         default="transit",
     )
     ca_file: Path | None = option("The certificate authority of the server's certificate", default=None)
+    client_cert: Path | None = option(
+        "The certificate to show to a server that asks for one, in PEM; may hold its key", default=None
+    )
+    client_key: Path | None = option("The key of client_cert, in PEM and not encrypted", default=None)
+    proxy: str | None = option(
+        "The proxy on the way to the server, such as http://proxy.example:3128", default=None
+    )
     connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
     concurrency: int = option("Calls in flight at once", default=8)
     token: str | None = option("The token for token", default=None, secret=True)
     secret_id: str | None = option("The secret id for approle", default=None, secret=True)
+
+    @property
+    def reach(self) -> Reach:
+        """The way to the server."""
+        return Reach(self.ca_file, self.client_cert, self.client_key, self.proxy, self.concurrency)
 
 
 _AUTH_FIELDS = ("auth_mount", "role", "role_id", "token_file", "jwt_file", "token", "secret_id")
@@ -62,6 +73,7 @@ _NEEDED: dict[AuthName, set[str]] = {
     "approle": {"role_id"},
     "jwt": {"role", "jwt_file"},
     "kubernetes": {"role"},
+    "cert": set(),
 }
 _USABLE: dict[AuthName, set[str]] = {
     "token": set(),
@@ -69,15 +81,18 @@ _USABLE: dict[AuthName, set[str]] = {
     "approle": {"auth_mount", "secret_id"},
     "jwt": {"auth_mount"},
     "kubernetes": {"auth_mount", "jwt_file"},
+    "cert": {"auth_mount", "role"},
 }
 
 
 def problems(options: VaultOptions) -> list[str]:
     """All that is wrong with a connection, each in one sentence without a secret."""
-    found = [*_wrong_address(options)]
+    found = [*_wrong_address(options), *options.reach.problems(options.url)]
     given = {name for name in _AUTH_FIELDS if getattr(options, name) is not None}
     needed = _NEEDED[options.auth]
     found += [f"auth {options.auth!r} needs {name}" for name in sorted(needed - given)]
+    if options.auth == "cert" and options.client_cert is None:
+        found.append("auth 'cert' needs client_cert")
     unused = given - needed - _USABLE[options.auth]
     found += [f"auth {options.auth!r} does not use {name}" for name in sorted(unused)]
     for name in ("token", "secret_id", "role_id"):
@@ -91,7 +106,7 @@ def problems(options: VaultOptions) -> list[str]:
 
 
 def _wrong_address(options: VaultOptions) -> list[str]:
-    parts = _parts(options.url)
+    parts = url_parts(options.url)
     found = []
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         found.append("url is not written like https://vault.example:8200")
@@ -101,24 +116,9 @@ def _wrong_address(options: VaultOptions) -> list[str]:
         path = getattr(options, name)
         if path is not None and (not path or path.startswith("/") or path.endswith("/") or _fault(path)):
             found.append(f"{name} {path!r} is not written like 'kv' or 'team/kv', without '/' at its ends")
-    if options.ca_file is not None:
-        try:
-            ssl.create_default_context(cafile=options.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            found.append(
-                f"ca_file {options.ca_file} holds no certificate that can be read ({type(error).__name__})"
-            )
     if options.namespace is not None and not options.namespace.isascii():
         found.append("namespace holds other than ASCII letters")
     return found
-
-
-def _parts(url: str) -> SplitResult:
-    """The parts of a URL; of what is none at all, such as a bracket that is not closed, empty ones."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
 
 
 def _fault(path: str) -> str:

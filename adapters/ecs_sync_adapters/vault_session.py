@@ -24,9 +24,8 @@ class Session:
         """Raises ConfigError with all that is wrong with the options, and ``also`` for this adapter."""
         if wrong := [*problems(options), *also]:
             raise ConfigError(f"{adapter}: " + "; ".join(wrong))
-        ca_file = None if options.ca_file is None else str(options.ca_file)
         times = (options.connect_timeout, options.read_timeout)
-        self._line = Line(Target(options.url, options.namespace, ca_file, *times, options.concurrency))
+        self._line = Line(Target(options.url, options.namespace, options.reach, *times))
         self._identity = Identity(options, self._line)
         self.mount = options.mount
         self.where = f"Vault at {options.url}, mount {options.mount}"

@@ -10,10 +10,8 @@ is raised on the way, so no exception drags a request along.
 
 from __future__ import annotations
 
-import re
-import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,9 +22,8 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
 
-from ecs_sync_adapters.quiet_wire import hush
+from ecs_sync_adapters.http_reach import Reach, lost, seconds, unsent
 from ecs_sync_adapters.vault_json import decoded, encoded
 
 
@@ -86,8 +83,7 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         """Seconds to wait; None for a date, and for what is no sensible number."""
-        text = self.headers.get("Retry-After", "").strip()
-        return float(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+        return seconds(self.headers.get("Retry-After"))
 
     @property
     def now(self) -> datetime:
@@ -113,10 +109,9 @@ class Target:
 
     url: str
     namespace: str | None
-    ca_file: str | None
+    reach: Reach
     connect_timeout: float
     read_timeout: float
-    connections: int
 
 
 class Tally(threading.local):
@@ -154,13 +149,7 @@ class Line:
     _tally: Tally = field(init=False, default_factory=Tally)
 
     def __post_init__(self) -> None:
-        hush()
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.verify = self.target.ca_file or True
-        for scheme in ("http://", "https://"):
-            pool = HTTPAdapter(pool_maxsize=self.target.connections, max_retries=0, pool_block=False)
-            self.session.mount(scheme, pool)
+        self.session = self.target.reach.session()
 
     @property
     def made(self) -> int:
@@ -189,7 +178,7 @@ class Line:
             return Answer(response.status_code, _document(response), response.headers)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
             return Failure(Kind.REFUSED, "the request cannot be made of this path and token")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        except (OSError, urllib3.exceptions.HTTPError, ValueError) as error:
             # requests looks at where a redirect leads also where it does not follow, and that may be no URL.
             return _broken(error)
 
@@ -207,25 +196,7 @@ def _document(response: requests.Response) -> Mapping[str, Any]:
 
 def _broken(error: Exception) -> Failure:
     """A failure by whether the request can have arrived."""
-    causes = tuple(_causes(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return Failure(
-            Kind.UNSENT, "the server's certificate is not trusted: check ca_file and the name in url"
-        )
-    if isinstance(error, requests.ConnectTimeout) or any(
-        isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes
-    ):
-        return Failure(Kind.UNSENT, "the server is not reachable: check url")
-    return Failure(Kind.UNANSWERED, f"no usable answer ({type(error).__name__})")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error with all that urllib3 and requests wrapped in it."""
-    seen: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and not any(one is other for other in seen):
-            seen.append(one)
-            yield one
-            waiting += [*one.args, getattr(one, "reason", None), one.__cause__]
+    known = unsent(error)
+    if known is None:
+        return Failure(Kind.UNANSWERED, f"no usable answer ({lost(error)})")
+    return Failure(Kind.IDENTITY if known.turned_away else Kind.UNSENT, known.reason)

@@ -48,6 +48,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -256,10 +257,11 @@ class ConsulServer:
         datacenter: str = "dc1",
         edition: Edition = "community",
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.kv = KeyValues()
         self._agent = Agent(self.kv, acl, operations, key_policy, datacenter, edition)
-        self.faults = HttpServer(self._agent.respond, port=port)
+        self.faults = HttpServer(self._agent.respond, port=port, tls=tls)
         self.fail_next = self.faults.fail_next
         self.url = self.faults.url
 

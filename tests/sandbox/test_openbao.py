@@ -110,6 +110,7 @@ def test_with_tls_it_serves_under_an_authority_of_its_own() -> None:
     with OpenBaoServer(tls=True) as secure:
         assert secure.url.startswith("https://127.0.0.1:")
         assert secure.ca_file.read_text().startswith("-----BEGIN CERTIFICATE-----")
+        assert status(secure, "GET", "sys/mounts") == 200
         folder = secure.ca_file.parent
     assert not folder.exists()
 

@@ -1,0 +1,223 @@
+"""The way to Vault: client certificates, a proxy, and what it means where either does not let one pass."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from ecs_sync.adapter import Put, Verdict
+from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
+from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
+from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
+from ecs_sync_sandbox.openbao import ROOT_TOKEN, OpenBaoServer
+from tests.adapters.forward_proxy import ForwardProxy
+from tests.adapters.papers import Papers, papers
+from tests.adapters.vault_sandbox import items, options_of, server, value
+
+ALL = VaultPlace("/")
+
+_turn = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    return papers(tmp_path_factory.mktemp("ours"), "ours")
+
+
+@pytest.fixture(scope="module")
+def bao(ours: Papers) -> Iterator[OpenBaoServer]:
+    with server(tls=True, client_ca=ours.authority) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy() -> Iterator[ForwardProxy]:
+    with ForwardProxy() as running:
+        yield running
+
+
+def mutual(bao: OpenBaoServer, **more: Any) -> VaultKv2Adapter:
+    return VaultKv2Adapter(options_of(bao.mutual_url, ca_file=bao.ca_file, **more))
+
+
+def writes(vault: VaultKv2Adapter) -> None:
+    [outcome] = vault.write([Put(f"db{next(_turn)}", value(n=1), None)])
+    assert outcome.verdict is Verdict.APPLIED, outcome.reason
+
+
+# -- client certificates
+
+
+def test_a_server_that_asks_for_a_certificate_is_shown_it(bao: OpenBaoServer, ours: Papers) -> None:
+    writes(mutual(bao, client_cert=ours.cert, client_key=ours.key))
+    writes(mutual(bao, client_cert=ours.both))
+
+
+def test_without_a_certificate_or_with_that_of_a_stranger_the_server_is_closed(
+    bao: OpenBaoServer, ours: Papers, tmp_path: Path
+) -> None:
+    stranger = papers(tmp_path, "stranger")
+    for shown in ({}, {"client_cert": stranger.both}):
+        vault = mutual(bao, **shown)
+        with pytest.raises(AdapterError):
+            items(vault.list(ALL, None))
+        with pytest.raises(AdapterError):
+            vault.write([Put("never", value(n=1), None)])
+    assert items(mutual(bao, client_cert=ours.both).get(["never"])) == []
+
+
+def test_a_certificate_that_is_renewed_in_its_file_is_taken_at_the_next_connection(
+    bao: OpenBaoServer, ours: Papers, tmp_path: Path
+) -> None:
+    cert = tmp_path / "cert.pem"
+    papers(tmp_path, "old").both.rename(cert)
+    vault = mutual(bao, client_cert=cert)
+    with pytest.raises(AdapterError):
+        items(vault.list(ALL, None))
+    cert.write_bytes(ours.both.read_bytes())
+    writes(vault)
+
+
+def test_files_that_go_while_the_connection_is_used_mean_that_nothing_was_sent(
+    bao: OpenBaoServer, ours: Papers, tmp_path: Path
+) -> None:
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca_file", "client_cert", "client_key")}
+    contents = {"ca_file": bao.ca_file, "client_cert": ours.cert, "client_key": ours.key}
+    for name, file in files.items():
+        for spoiled in (None, b"nothing"):
+            for each in files:
+                files[each].write_bytes(contents[each].read_bytes())
+            vault = VaultKv2Adapter(options_of(bao.mutual_url, **files))
+            file.unlink() if spoiled is None else file.write_bytes(spoiled)
+            with pytest.raises(Unavailable, match="cannot be read any more"):
+                vault.write([Put("never", value(n=1), None)])
+            assert name in files
+
+
+def test_the_certificate_logs_in_by_itself(bao: OpenBaoServer, ours: Papers) -> None:
+    bao.policy("by-certificate", {"secret/*": ["create", "read", "update", "list"]})
+    bao.certificate("robot", ours.authority, "by-certificate")
+    for more in ({}, {"role": "robot"}, {"auth_mount": "cert"}):
+        writes(mutual(bao, auth="cert", token=None, client_cert=ours.both, **more))
+    with pytest.raises(Denied, match="the login at auth/cert is refused"):
+        writes(mutual(bao, auth="cert", token=None, client_cert=ours.both, role="another"))
+
+
+def test_what_cannot_be_a_certificate_is_a_mistake_of_the_configuration_and_no_question(
+    ours: Papers, tmp_path: Path
+) -> None:
+    key = load_pem_private_key(ours.key.read_bytes(), None)
+    locked = tmp_path / "locked.pem"
+    secret = BestAvailableEncryption(b"canary-passphrase")
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
+    missing = tmp_path / "missing.pem"
+    stranger = papers(tmp_path, "stranger")
+    url = "https://127.0.0.1:1"
+    wrong: list[dict[str, Path]] = [
+        {"client_cert": ours.cert},
+        {"client_cert": missing},
+        {"client_cert": ours.cert, "client_key": locked},
+        {"client_cert": ours.cert, "client_key": missing},
+        {"client_cert": ours.cert, "client_key": stranger.key},
+        {"client_key": ours.key},
+    ]
+    for options in wrong:
+        with pytest.raises(ConfigError, match="vault-kv2: client_"):
+            VaultKv2Adapter(options_of(url, **options))
+    with pytest.raises(ConfigError, match="shown to an https server only"):
+        VaultKv2Adapter(options_of("http://127.0.0.1:1", client_cert=ours.both))
+    with pytest.raises(ConfigError, match="auth 'cert' needs client_cert"):
+        VaultKv2Adapter(VaultOptions(url, auth="cert"))
+    with pytest.raises(ConfigError, match="auth 'cert' does not use token"):
+        VaultKv2Adapter(options_of(url, auth="cert", client_cert=ours.both))
+
+
+# -- a proxy
+
+
+def test_all_calls_go_through_the_proxy_which_sees_no_token_of_https(
+    bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers
+) -> None:
+    writes(mutual(bao, client_cert=ours.both, proxy=proxy.url))
+    assert set(proxy.log) == {f"CONNECT {bao.mutual_url.removeprefix('https://')}"}
+    assert ROOT_TOKEN not in str(proxy.headers)
+
+
+def test_a_server_without_tls_is_reached_through_the_proxy_too(proxy: ForwardProxy) -> None:
+    with server() as plain:
+        vault = VaultKv2Adapter(options_of(plain.url, proxy=proxy.url))
+        writes(vault)
+        assert len(items(vault.list(ALL, None))) == 1
+        verbs = [line.partition(" ")[0] for line in proxy.log]
+        assert verbs[0] == "GET" and {"LIST", "POST"} < set(verbs)
+        assert all(line.partition(" ")[2].startswith(f"{plain.url}/v1/") for line in proxy.log)
+
+
+def test_a_proxy_that_lets_nobody_pass_means_that_nothing_was_sent(
+    bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers
+) -> None:
+    vault = mutual(bao, client_cert=ours.both, proxy=proxy.url)
+    for status in (403, 407, 502):
+        proxy.refuses = status
+        with pytest.raises(Unavailable, match="check proxy and url"):
+            vault.write([Put("never", value(n=1), None)])
+    gone = mutual(bao, client_cert=ours.both, proxy="http://127.0.0.1:1")
+    with pytest.raises(Unavailable, match="check proxy and url"):
+        gone.write([Put("never", value(n=1), None)])
+
+
+def test_a_proxy_that_asks_for_a_password_is_told_from_the_server(proxy: ForwardProxy) -> None:
+    proxy.refuses = 407
+    vault = VaultKv2Adapter(options_of("http://127.0.0.1:1", proxy=proxy.url))
+    with pytest.raises(Denied, match="proxy asks for a name"):
+        vault.write([Put("never", value(n=1), None)])
+
+
+def test_a_certificate_that_is_not_trusted_is_told_through_a_proxy_too(
+    bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers
+) -> None:
+    vault = VaultKv2Adapter(options_of(bao.mutual_url, ca_file=ours.authority, proxy=proxy.url))
+    with pytest.raises(Unavailable, match="certificate is not trusted"):
+        items(vault.list(ALL, None))
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "proxy:3128",
+        "https://proxy:3128",
+        "socks5://proxy:1080",
+        "http://",
+        "http://proxy:port",
+        "http://proxy:0",
+        "http://me:canary-word@proxy:3128",
+        "http://proxy:3128/?canary-word",
+        "",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_without_its_text(proxy: str) -> None:
+    with pytest.raises(ConfigError, match="vault-kv2: proxy ") as caught:
+        VaultKv2Adapter(options_of("https://127.0.0.1:1", proxy=proxy))
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://vault:99999", "https://vault:port", "https://vault:0"])
+def test_a_port_that_cannot_be_is_refused_by_the_option(url: str) -> None:
+    with pytest.raises(ConfigError, match="url is not written like"):
+        VaultKv2Adapter(options_of(url))
+
+
+def test_the_way_is_no_part_of_where_a_connection_leads() -> None:
+    marked = {field.name for field in dataclasses.fields(VaultOptions) if field.metadata["where"]}
+    assert marked == {"url", "mount", "namespace"}
