@@ -235,7 +235,9 @@ def _items(answer: Answer, doing: str) -> list[Item]:
     try:
         return [_item(setting) for setting in answer.body["items"]]
     except _GARBLED:
-        raise Unavailable(f"{doing}: the answer is no page of settings; check endpoint and proxies") from None
+        # Not raised here: it would carry this error, whose frames hold a setting.
+        reason = "the answer is no page of settings; check endpoint and proxies"
+    raise Unavailable(f"{doing}: {reason}")
 
 
 def _item(setting: Any) -> Item:

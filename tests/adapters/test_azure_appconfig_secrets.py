@@ -209,3 +209,28 @@ def test_a_connection_string_is_read_in_any_order_and_with_a_slash_at_the_end(
 
 def test_the_adapter_is_found_by_its_name() -> None:
     assert Registry.from_entry_points().adapter("azure-appconfig") is AppConfigAdapter
+
+
+@pytest.mark.parametrize(
+    "odd", ['"etag": 5', '"etag": "e", "last_modified": "never"', '"etag": "e", "tags": 5']
+)
+def test_an_error_about_a_setting_that_is_none_carries_nothing_of_it(
+    server: AzureAppConfigServer, odd: str
+) -> None:
+    adapter = AppConfigAdapter(AppConfigOptions(server.url, connection_string=server.connection_string))
+    setting = f'{{"key": "app/a", "value": "{CANARY}", {odd}}}'
+    for body, call in (
+        (f'{{"items": [{setting}]}}', lambda: list(pages_of(adapter.list(PLACE, None)))),
+        (f'{{"items": [{setting}]}}', lambda: list(adapter.get(["|app/a"]).pages)),
+        (f'{{"items": [{setting}]}}', lambda: list(adapter.history("|app/a", None).pages)),
+        (setting, lambda: adapter.write([Put("|app/a", CANARY.encode(), "stale")])),
+    ):
+        server.faults.fail_next(200, body=body)
+        with pytest.raises(AdapterError) as raised:
+            call()
+        assert raised.value.__context__ is None
+        trace = raised.value.__traceback__
+        below = trace.tb_next.tb_next if trace and trace.tb_next else None  # this test has the body itself
+        told = traceback.TracebackException(type(raised.value), raised.value, below, capture_locals=True)
+        assert "azure_appconfig" in (shown := "".join(told.format())) and CANARY not in shown
+    adapter.close()
