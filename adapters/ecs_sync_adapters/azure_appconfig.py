@@ -13,12 +13,13 @@ from typing import ClassVar
 
 from ecs_sync.abilities import Pointer
 from ecs_sync.adapter import Features, Item, ItemId, Limits, Listing, Outcome, Revision, Token, Verdict, Write
-from ecs_sync.errors import Rejected
+from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.azure_appconfig_http import Wire
 from ecs_sync_adapters.azure_appconfig_options import AppConfigOptions, AppConfigPlace, features, id_of
 from ecs_sync_adapters.azure_appconfig_read import found, listed, versions
 from ecs_sync_adapters.azure_appconfig_refer import pointed_at, pointer_to
 from ecs_sync_adapters.azure_appconfig_write import carried_out, sentinel_written
+from ecs_sync_adapters.azure_route import route_files
 
 __all__ = ["AppConfigAdapter", "AppConfigOptions", "AppConfigPlace"]
 
@@ -30,7 +31,9 @@ class AppConfigAdapter:
     Place: ClassVar[type] = AppConfigPlace
 
     def __init__(self, options: AppConfigOptions) -> None:
-        """Connects to nothing yet."""
+        """Connects to nothing yet. Raises ConfigError where ``ca_file`` cannot be read."""
+        if problem := route_files(options):
+            raise ConfigError(f"azure-appconfig: {problem}")
         self.features: Features = features(options)
         self._sentinel = options.sentinel
         self._wire = Wire(options)

@@ -13,19 +13,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode
 
-import requests
 from azure.appconfiguration import AzureAppConfigurationClient
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from ecs_sync_adapters.azure_appconfig_options import AccessKey, AppConfigOptions
 from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
-from ecs_sync_adapters.azure_identity import Credential, Patience
-from ecs_sync_adapters.quiet_wire import hush
+from ecs_sync_adapters.azure_identity import Credential
+from ecs_sync_adapters.azure_route import route_of
 
 _ENTITY = "application/vnd.microsoft.appconfig.kv+json;charset=utf-8"
 
@@ -52,12 +48,13 @@ class Wire:
 
     def __init__(self, options: AppConfigOptions) -> None:
         self._options = options
+        self._route = route_of(options)
         self._lock = threading.Lock()
         self._client: AzureAppConfigurationClient | None = None
         self._credential: Credential | None = None
         self.endpoint = options.endpoint.rstrip("/")
         # A token is sent without TLS to this machine only, where the options let it be.
-        is_plain = options.credential is not None and urlsplit(self.endpoint).scheme == "http"
+        is_plain = options.credential is not None and self.endpoint.startswith("http:")
         self._sending: dict[str, Any] = {"enforce_https": False} if is_plain else {}
 
     def ask(
@@ -79,7 +76,7 @@ class Wire:
             shown = {name.lower(): text for name, text in response.headers.items()}
             text = response.text()
         except FAILURES as error:
-            return failed(error)
+            return failed(error, self._route)
         return _answer(response.status_code, shown, text)
 
     def sync(self, token: str) -> None:
@@ -111,7 +108,7 @@ class Wire:
             credential.close()
 
     def _versioned(self, path: str) -> str:
-        if "api-version" in parse_qs(urlsplit(path).query):
+        if "api-version" in parse_qs(path.partition("?")[2]):
             return path
         return f"{path}{'&' if '?' in path else '?'}api-version={self._options.api_version}"
 
@@ -123,13 +120,13 @@ class Wire:
 
     def _built(self) -> AzureAppConfigurationClient:
         options, identity = self._options, self._options.identity()
-        settings = {"transport": _transport(options), "retry_total": 0, "permit_redirects": False}
+        settings = {"transport": self._route.transport(), "retry_total": 0, "permit_redirects": False}
         if identity is None:
             # Put together anew, for the SDK knows one order of its parts only.
             key = AccessKey.parse(options.connection_string or "")
             text = f"Endpoint={self.endpoint};Id={key.id};Secret={key.secret}"
             return AzureAppConfigurationClient.from_connection_string(text, **settings)
-        self._credential = Credential(identity, Patience(options.connect_timeout, options.read_timeout))
+        self._credential = Credential(identity, self._route)
         if options.audience is not None:
             settings["audience"] = options.audience
         return AzureAppConfigurationClient(self.endpoint, self._credential, **settings)
@@ -155,25 +152,6 @@ def exactly(text: str) -> str:
 def of_label(label: str | None) -> str:
     """The filter for one label. No filter would be all labels; ``\\0`` is none."""
     return "\\0" if label is None else exactly(label)
-
-
-def _transport(options: AppConfigOptions) -> RequestsTransport:
-    """A pool of the size that is used; no retries, and nothing of the environment (proxies, netrc, trust)."""
-    hush()
-    session = requests.Session()
-    session.trust_env = False
-    pool = HTTPAdapter(
-        pool_maxsize=options.concurrency,
-        max_retries=Retry(total=False, redirect=False, raise_on_status=False),
-    )
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, pool)
-    return RequestsTransport(
-        session=session,
-        connection_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-        connection_verify=str(options.ca_file) if options.ca_file else True,
-    )
 
 
 def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer | Failure:

@@ -7,15 +7,14 @@ the bar. In a label, and only there, ``%`` is written ``%25`` and ``|`` is writt
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from ecs_sync.adapter import Features, Guard, ItemId, Limits, Price, Prices, Rule, option
-from ecs_sync_adapters.azure_identity import CredentialName, Identity
+from ecs_sync_adapters.azure_identity import CredentialName, Identity, identity_of
+from ecs_sync_adapters.azure_route import address, route_problems
 
 LONGEST = 256
 """Characters of the longest key, label, tag name and tag value that the emulator takes."""
@@ -65,7 +64,12 @@ class AppConfigOptions:
         "The version of the REST interface; an emulator knows 2023-11-01", default=API_VERSION
     )
     ca_file: Path | None = option(
-        "The certificate authority that store and authority are trusted by, if not a public one", default=None
+        "The authorities to trust for store, Entra and proxy instead of the public ones", default=None
+    )
+    proxy: str | None = option(
+        "The proxy on the way to store and Entra, such as http://proxy.example:3128; never one of the "
+        "environment",
+        default=None,
     )
     connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
@@ -78,6 +82,7 @@ class AppConfigOptions:
     client_secret: str | None = option(
         "The application's secret, for client-secret", default=None, secret=True
     )
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
     def __post_init__(self) -> None:
         """Raises ValueError with all that is wrong."""
@@ -88,15 +93,7 @@ class AppConfigOptions:
         """Whose token is used; None where a connection string is."""
         if self.credential is None:
             return None
-        return Identity(
-            self.credential,
-            self.tenant_id,
-            self.client_id,
-            None if self.token_file is None else str(self.token_file),
-            self.authority,
-            None if self.ca_file is None else str(self.ca_file),
-            self.client_secret,
-        )
+        return identity_of(self.credential, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +113,10 @@ class AccessKey:
         parts = dict(part.strip().partition("=")[::2] for part in text.strip().split(";") if part.strip())
         if parts.keys() != {"Endpoint", "Id", "Secret"} or not all(parts.values()):
             raise ValueError("connection_string: is not Endpoint=https://...;Id=...;Secret=...")
-        try:
-            base64.b64decode(parts["Secret"], validate=True)
-        except (binascii.Error, ValueError):
-            raise ValueError("connection_string: its secret is not base64; copy it again") from None
+        if not _is_base64(parts["Secret"]):
+            raise ValueError("connection_string: its secret is not base64; copy it again")
+        if not re.fullmatch(r"[\x21-\x7e]+", parts["Id"]):
+            raise ValueError("connection_string: its Id holds a space, or other than ASCII; copy it again")
         # With a slash at its end, the SDK signs another path than it sends.
         return cls(parts["Endpoint"].rstrip("/"), parts["Id"], parts["Secret"])
 
@@ -174,6 +171,14 @@ class AppConfigPlace:
 
     def __str__(self) -> str:
         return self.root
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def id_of(key: str, label: str | None) -> ItemId:
@@ -247,7 +252,7 @@ def _unescaped(label: str) -> str:
 
 def _ways(options: AppConfigOptions) -> list[str]:
     """What is wrong with how the store is reached: one of two ways, and nothing of the other."""
-    wrong, identity = _address(options.endpoint), options.identity()
+    wrong, identity = _address(options), options.identity()
     if options.connection_string is None:
         missing = ["needs credential, or connection_string"] if identity is None else identity.problems()
         return [*wrong, *missing]
@@ -263,20 +268,17 @@ def _ways(options: AppConfigOptions) -> list[str]:
     return wrong
 
 
-def _address(endpoint: str) -> list[str]:
-    parts = urlsplit(endpoint)
-    plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    whole = parts.hostname and parts.path in ("", "/") and not parts.query and parts.username is None
-    if not whole or not (plain or parts.scheme == "https"):
+def _address(options: AppConfigOptions) -> list[str]:
+    parts = address(options.endpoint, "http", "https")
+    if parts is None or (parts.scheme == "http" and parts.hostname not in _LOOPBACK):
         return ["endpoint is not an https address such as https://acme.azconfig.io"]
+    if parts.scheme == "http" and options.proxy is not None:
+        return ["proxy does not go with an endpoint that is on this machine: leave it out"]
     return []
 
 
 def _details(options: AppConfigOptions) -> list[str]:
-    problems = []
-    for name in ("connect_timeout", "read_timeout", "concurrency"):
-        if not 0 < getattr(options, name) < 3600:
-            problems.append(f"{name} must be more than 0 and less than 3600")
+    problems = route_problems(options)
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?", options.api_version):
         problems.append(f"api_version is not one such as {API_VERSION}")
     sentinel = options.sentinel

@@ -7,7 +7,7 @@ service's own error code and a sentence of ours.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.azure_identity import TokenFailure, Trouble
+from ecs_sync_adapters.azure_route import Route, causes
 
 
 class Kind(StrEnum):
@@ -60,8 +61,10 @@ FAILURES: tuple[type[Exception], ...] = (AzureError, TokenFailure, OSError)
 """Whatever a call through an Azure SDK can raise."""
 
 
-def failed(error: Exception) -> Failure:
+def failed(error: Exception, route: Route) -> Failure:
     """The failure that one of `FAILURES` means. 5xx and what is no HTTP at all are `Kind.UNANSWERED`."""
+    if reason := route.unsent(error):
+        return Failure(Kind.UNSENT, reason)
     match error:
         case TokenFailure():
             return _tokenless(error)
@@ -150,21 +153,9 @@ def _unsent(error: ServiceRequestError) -> bool:
     """No connection came about. The SDK calls more than that a failure to send, a reset answer among it."""
     if isinstance(error, ServiceRequestTimeoutError):
         return True
-    causes = tuple(_causes(error))
+    wrapped = tuple(causes(error))
     unsent = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
-    return not causes or any(isinstance(cause, unsent) for cause in causes)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What an error of the SDK wraps, innermost last: in ``inner_exception``, ``reason`` or ``args``."""
-    seen: list[BaseException] = []
-    ahead: list[object] = [getattr(error, "inner_exception", None)]
-    while ahead:
-        cause = ahead.pop(0)
-        if isinstance(cause, BaseException) and cause not in seen:
-            seen.append(cause)
-            yield cause
-            ahead += [getattr(cause, "reason", None), *cause.args]
+    return not wrapped or any(isinstance(cause, unsent) for cause in wrapped)
 
 
 _RENEW = "renew the key, the secret or the login, and check the machine's clock"

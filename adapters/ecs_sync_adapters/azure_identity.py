@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import (
@@ -31,6 +31,8 @@ from azure.identity import (
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
 )
+
+from ecs_sync_adapters.azure_route import Route, address
 
 CredentialName = Literal["default", "managed-identity", "client-secret", "workload-identity", "cli"]
 
@@ -57,7 +59,7 @@ class Identity:
     takes the application given here. ``workload-identity`` exchanges the token in ``token_file``; what is
     not given is what a cluster puts into ``AZURE_TENANT_ID``, ``AZURE_CLIENT_ID`` and
     ``AZURE_FEDERATED_TOKEN_FILE``. ``cli`` asks the Azure CLI of who is logged in. ``authority`` is another
-    https address of Entra, and ``ca_file`` the certificate authority that it is trusted by.
+    https address of Entra.
     """
 
     name: CredentialName = "default"
@@ -65,7 +67,6 @@ class Identity:
     client_id: str | None = None
     token_file: str | None = None
     authority: str | None = None
-    ca_file: str | None = None
     client_secret: str | None = field(default=None, repr=False)
 
     def problems(self) -> list[str]:
@@ -84,19 +85,38 @@ class Identity:
         missing = [f"credential {self.name!r} needs {name}" for name in sorted(needed - given)]
         unused = [f"credential {self.name!r} does not use {name}" for name in sorted(given - usable)]
         wrong = []
-        if self.authority and not re.fullmatch(r"https://[^/\s@?#]+/?", self.authority):
+        if self.authority and address(self.authority, "https") is None:
             wrong.append(f"authority is not an https address such as {PUBLIC_AUTHORITY}")
         if self.tenant_id and not re.fullmatch(r"[A-Za-z0-9.-]+", self.tenant_id):
             wrong.append("tenant_id is not a tenant's id or domain: use letters, digits, '.' and '-'")
         return missing + unused + wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for a connection and for each answer, in seconds."""
+class Naming(Protocol):
+    """What the options of an adapter say of who it is."""
 
-    connect: float = 5.0
-    read: float = 20.0
+    @property
+    def tenant_id(self) -> str | None: ...
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def token_file(self) -> Path | None: ...
+    @property
+    def authority(self) -> str | None: ...
+    @property
+    def client_secret(self) -> str | None: ...
+
+
+def identity_of(name: CredentialName, options: Naming) -> Identity:
+    """The identity that some options mean."""
+    return Identity(
+        name,
+        options.tenant_id,
+        options.client_id,
+        None if options.token_file is None else str(options.token_file),
+        options.authority,
+        options.client_secret,
+    )
 
 
 class Trouble(StrEnum):
@@ -125,11 +145,12 @@ class Credential:
     Raises `TokenFailure` and nothing else.
     """
 
-    def __init__(self, identity: Identity, patience: Patience = Patience()) -> None:
+    def __init__(self, identity: Identity, route: Route) -> None:
         """Connects to nothing yet."""
         self._name = identity.name
+        self._route = route
         self._heard = _Heard()
-        self._credential = self._translated(lambda: _chosen(identity, patience, self._heard))
+        self._credential = self._translated(lambda: _chosen(identity, route, self._heard))
 
     def get_token(self, *scopes: str, **asked: Any) -> AccessToken:
         """A token for these scopes, from memory while it lasts: it is renewed before it expires."""
@@ -149,7 +170,7 @@ class Credential:
                 return ask()
         except (AzureError, OSError, ValueError, KeyError, TypeError) as error:
             # The others than Azure's own are of a token file or of an environment that is incomplete.
-            failure = _failure(self._name, error, self._heard)
+            failure = _failure(self._name, error, self._heard, self._route)
         raise failure from None
 
     def __repr__(self) -> str:
@@ -182,10 +203,10 @@ class _Heard:
         self._last.headers = {name.lower(): text for name, text in answer.headers.items()}
 
 
-def _chosen(identity: Identity, patience: Patience, heard: _Heard) -> TokenCredential:
-    told = _settings(identity, patience, heard)
+def _chosen(identity: Identity, route: Route, heard: _Heard) -> TokenCredential:
+    told = _settings(route, heard)
     entra = {**told, **_authority(identity.authority or PUBLIC_AUTHORITY)}
-    seconds = max(1, round(patience.read))
+    seconds = max(1, round(route.read))
     match identity.name:
         case "default":
             named = {"managed_identity_client_id": identity.client_id} if identity.client_id else {}
@@ -208,29 +229,34 @@ def _chosen(identity: Identity, patience: Patience, heard: _Heard) -> TokenCrede
             return AzureCliCredential(tenant_id=identity.tenant_id or "", process_timeout=seconds)
 
 
-def _settings(identity: Identity, patience: Patience, heard: _Heard) -> dict[str, Any]:
+def _settings(route: Route, heard: _Heard) -> dict[str, Any]:
     """No retries and no proxies, netrc or certificates of the environment; ours is the pace."""
     return {
         "retry_total": 0,
-        "connection_timeout": patience.connect,
-        "read_timeout": patience.read,
+        "connection_timeout": route.connect,
+        "read_timeout": route.read,
         "use_env_settings": False,
         "raw_response_hook": heard.hear,
-        **({"connection_verify": identity.ca_file} if identity.ca_file else {}),
+        "proxies": dict(route.proxies),
+        **({"connection_verify": route.ca_file} if route.ca_file else {}),
     }
 
 
-def _authority(address: str) -> dict[str, Any]:
+def _authority(url: str) -> dict[str, Any]:
     """An authority that Microsoft does not list is one of a private cloud: it is not looked for there."""
-    known = (urlsplit(address).hostname or "") in _KNOWN_AUTHORITIES
-    return {"authority": address, "disable_instance_discovery": not known}
+    parts = address(url, "https")
+    known = parts is not None and parts.hostname in _KNOWN_AUTHORITIES
+    return {"authority": url, "disable_instance_discovery": not known}
 
 
-def _failure(name: str, error: Exception, heard: _Heard) -> TokenFailure:
+def _failure(name: str, error: Exception, heard: _Heard, route: Route) -> TokenFailure:
     """The SDK wraps every failure into one of authentication; what it was, its cause and the answer tell."""
     who = f"credential {name!r}"
-    causes = (error, error.__cause__)
-    if any(isinstance(cause, ServiceRequestError | ServiceResponseError) for cause in causes):
+    broken = [each for each in (error, error.__cause__) if isinstance(each, _BROKEN)]
+    for each in broken:
+        if reason := route.unsent(each):
+            return TokenFailure(Trouble.UNREACHABLE, f"{who}: {reason}")
+    if broken:
         what = "whoever gives its tokens cannot be reached: check authority, network and TLS"
         return TokenFailure(Trouble.UNREACHABLE, f"{who}: {what}")
     if heard.status == 429:
@@ -265,6 +291,7 @@ def _is_to_be_logged(_: logging.LogRecord) -> bool:
 
 _quiet: ContextVar[bool] = ContextVar("azure_tokens_quiet", default=False)
 
+_BROKEN = (ServiceRequestError, ServiceResponseError)
 _RENEW = "look at tenant_id and client_id, renew the secret or log in again, and check the machine's clock"
 _ABSENT = {
     "default": "no part of Azure's chain has an identity here; name the one that is meant",

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
-from urllib.parse import urlsplit
 
 from ecs_sync.adapter import (
     Features,
@@ -32,11 +31,12 @@ from ecs_sync.adapter import (
 )
 from ecs_sync.errors import ConfigError, Rejected
 from ecs_sync_adapters.azure_errors import FAILURES, failed, reading_error
-from ecs_sync_adapters.azure_identity import CredentialName, Identity, Patience
-from ecs_sync_adapters.azure_keyvault_http import Reach, Wire
+from ecs_sync_adapters.azure_identity import CredentialName, identity_of
+from ecs_sync_adapters.azure_keyvault_http import Reach, Wire, plain
 from ecs_sync_adapters.azure_keyvault_read import NAME, found, history, listed, peeked, pinned
 from ecs_sync_adapters.azure_keyvault_wrap import unwrap, wrap
 from ecs_sync_adapters.azure_keyvault_write import VALUE_BYTES, Creation, SoftDeleted, carry_out
+from ecs_sync_adapters.azure_route import route_files, route_of, route_problems
 
 _WHOLE = "*"
 
@@ -45,7 +45,7 @@ _WHOLE = "*"
 class KeyVaultOptions:
     """How to reach a vault."""
 
-    vault: str = option("The vault's address, such as https://acme.vault.azure.net")
+    vault: str = option("The vault's address, such as https://acme.vault.azure.net", where=True)
     credential: CredentialName = option(
         "Where the credential comes from: default (Azure's own chain), managed-identity, client-secret, "
         "workload-identity, cli; never from elsewhere",
@@ -60,7 +60,14 @@ class KeyVaultOptions:
         "which shows the old value for a moment",
         default="refuse",
     )
-    ca_file: Path | None = option("The authority to trust instead of the public ones", default=None)
+    ca_file: Path | None = option(
+        "The authorities to trust for vault, Entra and proxy instead of the public ones", default=None
+    )
+    proxy: str | None = option(
+        "The proxy on the way to vault and Entra, such as http://proxy.example:3128; never one of the "
+        "environment",
+        default=None,
+    )
     verify_challenge: bool = option(
         "Only false for a test server: a real vault asks for tokens of its own domain", default=True
     )
@@ -70,6 +77,15 @@ class KeyVaultOptions:
     client_secret: str | None = option(
         "The application's secret for client-secret", default=None, secret=True
     )
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with all that is wrong."""
+        problems = [*route_problems(self), *identity_of(self.credential, self).problems()]
+        if plain(self.vault) is None:
+            problems.insert(0, "vault is not an https address such as https://acme.vault.azure.net")
+        if problems:
+            raise ValueError("; ".join(problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +125,11 @@ class KeyVaultAdapter:
     Place: ClassVar[type] = KeyVaultPlace
 
     def __init__(self, options: KeyVaultOptions) -> None:
-        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        ca_file = None if options.ca_file is None else str(options.ca_file)
-        self._identity = Identity(
-            options.credential,
-            options.tenant_id,
-            options.client_id,
-            None if options.token_file is None else str(options.token_file),
-            options.authority,
-            ca_file,
-            options.client_secret,
-        )
-        if problems := [*_problems(options), *self._identity.problems()]:
-            raise ConfigError("azure-keyvault: " + "; ".join(problems))
-        patience = Patience(options.connect_timeout, options.read_timeout)
-        vault = _plain(options.vault)
-        self._reach = Reach(vault, ca_file, options.verify_challenge, patience, options.concurrency)
+        """Connects to nothing yet. Raises ConfigError where ``ca_file`` cannot be read."""
+        if problems := route_files(options):
+            raise ConfigError(f"azure-keyvault: {problems}")
+        self._identity = identity_of(options.credential, options)
+        self._reach = Reach(plain(options.vault) or "", options.verify_challenge, route_of(options))
         self._creation = Creation(options.soft_deleted, options.read_timeout)
         self._features = _features(options)
         self._lock = threading.Lock()
@@ -163,7 +168,7 @@ class KeyVaultAdapter:
         match = re.fullmatch(
             rf"(https://[^/?#]+)/+secrets/({NAME})(?:/([0-9A-Fa-f]{{32}}))?/?", address, re.I
         )
-        if match is None or _plain(match[1]) != self._reach.vault:
+        if match is None or plain(match[1]) != self._reach.vault:
             return None
         return match[2], match[3]
 
@@ -194,26 +199,8 @@ class KeyVaultAdapter:
                 try:
                     self._wire = Wire(self._reach, self._identity)
                 except FAILURES as error:
-                    raise reading_error(failed(error), "connecting to Key Vault") from None
+                    raise reading_error(failed(error, self._reach.route), "connecting to Key Vault") from None
             return self._wire
-
-
-def _plain(url: str) -> str:
-    """A vault's address in the one spelling that is compared: lower case, no port 443, no slash behind."""
-    parts = urlsplit(url.strip())
-    return f"https://{parts.netloc.lower().removesuffix(':443')}"
-
-
-def _problems(options: KeyVaultOptions) -> list[str]:
-    problems = []
-    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", options.vault):
-        problems.append(f"vault {options.vault!r} is not an address such as https://acme.vault.azure.net")
-    if options.ca_file is not None and not Path(options.ca_file).is_file():
-        problems.append(f"ca_file {str(options.ca_file)!r} is no file")
-    for name in ("connect_timeout", "read_timeout", "concurrency"):
-        if getattr(options, name) <= 0:
-            problems.append(f"{name} must be more than 0")
-    return problems
 
 
 def _features(options: KeyVaultOptions) -> Features:

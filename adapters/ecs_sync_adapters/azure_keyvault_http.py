@@ -12,30 +12,25 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import requests
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import SecretClient
-from requests.adapters import HTTPAdapter
 
 from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
-from ecs_sync_adapters.azure_identity import Credential, Identity, Patience
-from ecs_sync_adapters.quiet_wire import hush
+from ecs_sync_adapters.azure_identity import Credential, Identity
+from ecs_sync_adapters.azure_route import Route, address
 
 _sent: ContextVar[int] = ContextVar("keyvault_requests_sent", default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where a vault is, and how it is spoken to. ``connections`` is how many at once; times in seconds."""
+    """Where a vault is, the way to it, and whether it may ask for tokens of its own domain only."""
 
     vault: str
-    ca_file: str | None
     verify_challenge: bool
-    patience: Patience
-    connections: int
+    route: Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,8 @@ class Wire:
     def __init__(self, reach: Reach, identity: Identity) -> None:
         """Connects to nothing yet. Raises `FAILURES` where the credential cannot be made."""
         self.vault: Final = reach.vault
-        self._credential = Credential(identity, reach.patience)
+        self._route = reach.route
+        self._credential = Credential(identity, reach.route)
         self._client = SecretClient(
             reach.vault,
             self._credential,
@@ -106,7 +102,7 @@ class Wire:
         try:
             response = self._client.send_request(request)
         except FAILURES as error:
-            return failed(error)
+            return failed(error, self._route)
         except ValueError:
             # Raised by the SDK before the request itself is sent: only the question for the challenge was.
             return Failure(Kind.DENIED, OTHER_RESOURCE)
@@ -117,7 +113,16 @@ class Wire:
         return answered(response.status_code, headers, _code(said or {}))
 
     def _is_ours(self, link: str) -> bool:
-        return _origin(link) == _origin(self.vault)
+        return plain("/".join(link.split("/", 3)[:3])) == self.vault
+
+
+def plain(vault: str) -> str | None:
+    """A vault's address in the one spelling that is compared: lower case, no port 443, no slash behind.
+
+    None where it is no https address.
+    """
+    parts = address(vault, "https")
+    return None if parts is None else f"https://{parts.netloc.lower().removesuffix(':443')}"
 
 
 def sent() -> int:
@@ -150,25 +155,14 @@ class _Counted:
 
 
 def transport(reach: Reach) -> Any:
-    """The connections of one client to a vault, counted and deaf to the environment."""
-    hush()
-    session = requests.Session()
-    session.trust_env = False  # no proxies, netrc or certificates of the environment
-    session.mount("https://", HTTPAdapter(pool_maxsize=reach.connections, max_retries=0))
-    told = RequestsTransport(
-        session=session,
-        use_env_settings=False,
-        connection_timeout=reach.patience.connect,
-        read_timeout=reach.patience.read,
-        connection_verify=reach.ca_file or True,
-    )
-    return _Counted(told)
+    """The connections of one client to a vault, counted."""
+    return _Counted(reach.route.transport())
 
 
 def _object(body: bytes) -> Mapping[str, Any] | None:
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
 
@@ -188,11 +182,6 @@ def _seconds(date: str) -> float | None:
         return parsedate_to_datetime(date).timestamp()
     except ValueError:
         return None
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or 443
 
 
 OTHER_RESOURCE = (

@@ -19,6 +19,7 @@ from ecs_sync.errors import AdapterError, Denied, Rejected
 from ecs_sync_adapters.azure_errors import FAILURES, Kind, failed, reading_error
 from ecs_sync_adapters.azure_identity import Credential, Identity
 from ecs_sync_adapters.azure_keyvault_http import OTHER_RESOURCE, Reach, transport
+from ecs_sync_adapters.azure_route import Route
 
 SCHEME = "azure-rsa-oaep-256"
 
@@ -69,7 +70,7 @@ def _asked(
 ) -> _Given:
     """What the operation gives. Its failures are told in our own words."""
     try:
-        credential = Credential(identity, reach.patience)
+        credential = Credential(identity, reach.route)
         client = CryptographyClient(
             f"{reach.vault}/keys/{name}",
             credential,
@@ -85,14 +86,14 @@ def _asked(
             client.close()
             credential.close()
     except FAILURES as error:
-        problem = _error(error, doing)
+        problem = _error(error, reach.route, doing)
     except ValueError:
         problem = Denied(f"{doing}: {OTHER_RESOURCE}")
     raise problem
 
 
-def _error(error: Exception, doing: str) -> AdapterError:
-    failure = failed(error)
+def _error(error: Exception, route: Route, doing: str) -> AdapterError:
+    failure = failed(error, route)
     inner = error.error.innererror if isinstance(error, HttpResponseError) and error.error else None
     if isinstance(inner, dict) and inner.get("code") == "KeyDisabled":
         return Rejected(f"{doing}: the key, or this version of it, is disabled: enable it")

@@ -8,7 +8,7 @@ import ssl
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -22,14 +22,15 @@ from urllib3.exceptions import MaxRetryError
 
 from ecs_sync.errors import Denied, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.azure_errors import Failure, Kind, failed, reading_error, writing_error
-from ecs_sync_adapters.azure_identity import Credential, Identity, Patience, TokenFailure, Trouble
+from ecs_sync_adapters.azure_identity import Credential, Identity, TokenFailure, Trouble
+from ecs_sync_adapters.azure_route import Route
 from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 from ecs_sync_sandbox.real_server import free_port
 
 SCOPE = "https://acme.azconfig.io/.default"
 TENANT, CLIENT = "11111111-2222-3333-4444-555555555555", "app-id"
 SECRET, TOKEN, ASSERTION = "canary-9a4f-secret", "canary-9a4f-token", "canary-9a4f-assertion"
-SOON = Patience(connect=2.0, read=2.0)
+SOON = Route(connect=2.0, read=2.0)
 
 _ENVIRONMENT = (
     *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"),
@@ -108,9 +109,8 @@ def application(authority: Authority, ca_file: str) -> Credential:
         client_id=CLIENT,
         client_secret=SECRET,
         authority=authority.url,
-        ca_file=ca_file,
     )
-    return Credential(identity, SOON)
+    return Credential(identity, replace(SOON, ca_file=ca_file))
 
 
 def failure_of(credential: Credential) -> TokenFailure:
@@ -149,8 +149,8 @@ def test_a_workload_exchanges_the_token_in_its_file(
         for name, text in zip(names, given.values(), strict=True):
             monkeypatch.setenv(name, text)
         given = {}
-    identity = Identity("workload-identity", authority=authority.url, ca_file=ca_file, **given)
-    assert Credential(identity, SOON).get_token(SCOPE).token == TOKEN
+    identity = Identity("workload-identity", authority=authority.url, **given)
+    assert Credential(identity, replace(SOON, ca_file=ca_file)).get_token(SCOPE).token == TOKEN
     (asked,) = authority.asked
     assert (asked["client_assertion"], asked["client_id"], asked["scope"]) == (ASSERTION, CLIENT, SCOPE)
 
@@ -175,8 +175,8 @@ def test_the_default_chain_takes_an_application_of_the_environment(
     monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
     monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
     monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
-    identity = Identity("default", authority=authority.url, ca_file=ca_file)
-    assert Credential(identity, SOON).get_token(SCOPE).token == TOKEN
+    identity = Identity("default", authority=authority.url)
+    assert Credential(identity, replace(SOON, ca_file=ca_file)).get_token(SCOPE).token == TOKEN
     assert authority.asked[0]["client_secret"] == SECRET
 
 
@@ -228,8 +228,8 @@ def test_an_authority_that_is_not_there_hangs_or_resets_is_unreachable(
     http.drop_next()
     assert failure_of(application(authority, ca_file)).trouble is Trouble.UNREACHABLE
     http.hang_next()
-    identity = Identity("client-secret", TENANT, CLIENT, None, authority.url, ca_file, SECRET)
-    assert failure_of(Credential(identity, Patience(0.3, 0.3))).trouble is Trouble.UNREACHABLE
+    identity = Identity("client-secret", TENANT, CLIENT, None, authority.url, SECRET)
+    assert failure_of(Credential(identity, Route(0.3, 0.3, ca_file=ca_file))).trouble is Trouble.UNREACHABLE
 
 
 def test_an_authority_that_is_not_trusted_gets_no_secret(authority: Authority) -> None:
@@ -269,7 +269,7 @@ def test_a_workload_without_anything_is_refused_when_it_is_built() -> None:
 def test_a_missing_token_never_looks_like_a_write_that_may_have_landed(
     trouble: Trouble, kind: Kind, reading: type, writing: type
 ) -> None:
-    failure = failed(TokenFailure(trouble, "no token", {"retry-after": "3"}))
+    failure = failed(TokenFailure(trouble, "no token", {"retry-after": "3"}), SOON)
     assert failure.kind is kind
     assert type(reading_error(failure, "reading")) is reading
     error = writing_error(failure, "writing")
@@ -291,10 +291,10 @@ def _as_the_sdk_wraps(cause: Exception) -> ServiceRequestError:
 def test_what_the_sdk_calls_a_failure_to_send_may_have_been_sent() -> None:
     """A TLS stream that breaks is one to it, before the request as after."""
     broken = _as_the_sdk_wraps(urllib3.exceptions.SSLError(ssl.SSLEOFError("EOF in violation of protocol")))
-    assert failed(broken).kind is Kind.UNANSWERED
+    assert failed(broken, SOON).kind is Kind.UNANSWERED
     untrusted = _as_the_sdk_wraps(urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("unknown")))
-    assert failed(untrusted).kind is Kind.UNSENT
-    assert failed(ServiceRequestTimeoutError("no connection in time")).kind is Kind.UNSENT
+    assert failed(untrusted, SOON).kind is Kind.UNSENT
+    assert failed(ServiceRequestTimeoutError("no connection in time"), SOON).kind is Kind.UNSENT
 
 
 # -- what is shown
@@ -307,8 +307,8 @@ def test_neither_secret_nor_token_nor_assertion_is_logged_at_any_level(
         caplog.set_level(logging.DEBUG, logger=name)
     file = tmp_path / "token"
     file.write_text(ASSERTION, encoding="utf-8")
-    workload = Identity("workload-identity", TENANT, CLIENT, str(file), authority.url, ca_file)
-    for credential in (application(authority, ca_file), Credential(workload, SOON)):
+    workload = Identity("workload-identity", TENANT, CLIENT, str(file), authority.url)
+    for credential in (application(authority, ca_file), Credential(workload, replace(SOON, ca_file=ca_file))):
         credential.get_token(SCOPE)
         assert SECRET not in repr(credential)
     echo = f"AADSTS7000215: {SECRET} {ASSERTION}"

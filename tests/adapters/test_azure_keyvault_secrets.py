@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecs_sync.adapter import Delete, Put
-from ecs_sync.errors import AdapterError, ConfigError
+from ecs_sync.errors import AdapterError
 from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter, KeyVaultOptions
 from ecs_sync_sandbox.azure_keyvault import KeyVaultServer, told
 from tests.adapters.keyvault_sandbox import PLACE, adapter_of, asked, items, listed, one, outside
@@ -87,10 +87,11 @@ def test_no_secret_is_in_any_log_or_error_even_at_debug(
 
 
 def test_options_show_no_secret() -> None:
-    options = KeyVaultOptions("https://acme.vault.azure.net", client_secret=CANARY)
+    given = {"tenant_id": "acme", "client_id": "app", "client_secret": CANARY}
+    options = KeyVaultOptions("https://acme.vault.azure.net", "client-secret", **given)
     assert CANARY not in repr(options)
-    with pytest.raises(ConfigError) as caught:
-        KeyVaultAdapter(options)
+    with pytest.raises(ValueError, match="does not use client_secret") as caught:
+        KeyVaultOptions("https://acme.vault.azure.net", client_secret=CANARY)
     assert CANARY not in str(caught.value)
 
 
