@@ -14,7 +14,7 @@ import click
 
 from ecs_sync.cli.calling import Call, say, verb, warn
 from ecs_sync.errors import ConfigError
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 from ecs_sync_sandbox.printed import assignments, configuration, exports, notes
 from ecs_sync_sandbox.running import Missing, Running, running
 from ecs_sync_sandbox.stand_ins import ROWS

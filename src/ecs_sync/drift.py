@@ -12,10 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from ecs_sync.diff import State
+from ecs_sync.exits import Exit, first
 from ecs_sync.model import Entry, Fingerprint, Key
 from ecs_sync.plan import Change, Hold, Plan, Rebase, Stop
 from ecs_sync.policy import STORE, Why
-from ecs_sync.report import Exit, first
 from ecs_sync.store import Seen, Store, Version
 
 _ROTATION = "a rotation where the secret is kept"

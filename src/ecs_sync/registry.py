@@ -64,8 +64,9 @@ class Registry:
     @classmethod
     def from_entry_points(cls) -> Registry:
         """What the installed distributions offer."""
-        points = importlib.metadata.entry_points
-        return cls(points(group=ADAPTERS), points(group=MAPPINGS))
+        # All groups come of one search, which opens a file of every distribution.
+        points = importlib.metadata.entry_points()
+        return cls(points.select(group=ADAPTERS), points.select(group=MAPPINGS))
 
     @property
     def adapters(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 
 if TYPE_CHECKING:
     from ecs_sync.amend import Amended

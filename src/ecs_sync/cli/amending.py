@@ -10,7 +10,7 @@ from ecs_sync.cli.amended import answered
 from ecs_sync.cli.calling import Call, chosen_job, hand, verb
 from ecs_sync.cli.editing import key_of
 from ecs_sync.cli.past import found_run
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 
 
 def _reason(function: Any) -> Any:

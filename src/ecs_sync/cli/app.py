@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from ecs_sync import __version__
 from ecs_sync.cli.calling import leading_options
 from ecs_sync.cli.failures import code_of
 from ecs_sync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VERBS = {
     "init": "ecs_sync.cli.starting:init",
@@ -104,7 +107,11 @@ def _origin(point: EntryPoint) -> str:
     return f"(of {package}; see 'ecs-sync {point.name} --help')"
 
 
+@cache
 def _brought() -> dict[str, EntryPoint]:
+    """Looked for once, and not before they are asked for: it means to open a file of every distribution."""
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=COMMANDS)}
 
 

@@ -8,20 +8,20 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ecs_sync.errors import EcsSyncError
-from ecs_sync.render.output import Format, write
-from ecs_sync.render.page import Paint, Part, Tone, plain
+from ecs_sync.render.format import Format
 
 if TYPE_CHECKING:
     from ecs_sync.config import Config, JobConfig
     from ecs_sync.model import Rank
     from ecs_sync.registry import Registry
+    from ecs_sync.render.page import Paint, Part, Tone
     from ecs_sync.render.planned import Showing
     from ecs_sync.sync import Order
     from ecs_sync.workbench import Workbench
@@ -96,6 +96,8 @@ class Call:
 
     @classmethod
     def of(cls, context: click.Context) -> Call:
+        from ecs_sync.render.page import plain
+
         given = {name.removeprefix(_META): value for name, value in context.meta.items()}
         environ = os.environ
         path = given.get("config") or environ.get("ECS_SYNC_CONFIG") or DEFAULT_CONFIG
@@ -114,9 +116,8 @@ class Call:
         return "ecs-sync" if given == default else f"ecs-sync -c {shlex.quote(given)}"
 
     def registry(self) -> Registry:
-        from ecs_sync.registry import Registry
-
-        return Registry.from_entry_points()
+        """The adapters and mappings that are installed."""
+        return _installed()
 
     def config(self) -> Config:
         """The configuration. Raises ConfigError."""
@@ -145,6 +146,8 @@ class Call:
 
     def answer(self, document: Any, page: Iterable[Part]) -> None:
         """Prints a document."""
+        from ecs_sync.render.output import write
+
         say(write(document, page, self.format, self.paint))
 
     @contextmanager
@@ -158,6 +161,14 @@ class Call:
 
         with Console(stderr=True).status(Text(text)):
             yield
+
+
+@cache
+def _installed() -> Registry:
+    """Looked for once: it means to open a file of every installed distribution."""
+    from ecs_sync.registry import Registry
+
+    return Registry.from_entry_points()
 
 
 def hand(bench: Workbench) -> Rank:
@@ -226,6 +237,8 @@ def each(
 
 
 def _paint(text: str, tone: Tone) -> str:
+    from ecs_sync.render.page import Tone
+
     match tone:
         case Tone.PLAIN:
             return text

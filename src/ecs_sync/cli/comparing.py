@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecs_sync.cli.calling import Call, chosen_job, verb
-from ecs_sync.report import Exit, first
+from ecs_sync.exits import Exit, first
 
 if TYPE_CHECKING:
     from ecs_sync.adapter import Item

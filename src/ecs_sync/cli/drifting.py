@@ -9,7 +9,7 @@ import click
 
 from ecs_sync.cli.calling import Call, chosen_jobs, each, verb
 from ecs_sync.cli.planning import codes_of, failures_part, failures_shown, planned
-from ecs_sync.report import Exit, first
+from ecs_sync.exits import Exit, first
 
 if TYPE_CHECKING:
     from ecs_sync.drift import DriftReport

@@ -13,7 +13,7 @@ import click
 from ecs_sync.cli.amended import answered
 from ecs_sync.cli.calling import Call, chosen_job, hand, say_value, verb
 from ecs_sync.errors import EcsSyncError
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 
 if TYPE_CHECKING:
     from ecs_sync.model import Entry, Key

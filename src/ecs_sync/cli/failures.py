@@ -10,7 +10,7 @@ import click
 
 from ecs_sync.cli.calling import warn
 from ecs_sync.errors import ConfigError, EcsSyncError
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 
 
 def code_of(act: Callable[[], int], verbose: Callable[[], bool]) -> int:

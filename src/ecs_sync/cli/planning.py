@@ -10,7 +10,7 @@ import click
 
 from ecs_sync.cli.calling import Call, chosen_jobs, each, verb
 from ecs_sync.cli.failures import exit_of
-from ecs_sync.report import Exit, first, of_plan
+from ecs_sync.exits import Exit, first
 
 if TYPE_CHECKING:
     from ecs_sync.cost import Cost
@@ -42,6 +42,7 @@ def plan(call: Call, jobs: tuple[str, ...], out: Path | None, cost: bool) -> int
     """
     from ecs_sync.render.documents import Plans
     from ecs_sync.render.planned import plan_page, plan_shown
+    from ecs_sync.report import of_plan
 
     with call.workbench() as bench:
         names = chosen_jobs(bench, jobs)

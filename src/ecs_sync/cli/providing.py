@@ -9,7 +9,7 @@ import click
 
 from ecs_sync.cli.calling import Call, verb
 from ecs_sync.errors import ConfigError, EcsSyncError
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 
 if TYPE_CHECKING:
     from ecs_sync.registry import Registry

@@ -8,7 +8,7 @@ from ecs_sync.config.secret import From
 from ecs_sync.config.wrapped import WrappedSource
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.reference import Reference
-from ecs_sync.render.listings import ReferenceShown
+from ecs_sync.render.validated import ReferenceShown
 from ecs_sync.resolve import Resolver, Unresolved
 from ecs_sync.workbench import Workbench
 

@@ -11,7 +11,7 @@ import click
 
 from ecs_sync.cli.calling import Call, chosen_jobs, each, verb
 from ecs_sync.cli.planning import codes_of, failures_part, failures_shown
-from ecs_sync.report import first
+from ecs_sync.exits import first
 
 if TYPE_CHECKING:
     from ecs_sync.render.documents import ReportShown

@@ -9,11 +9,11 @@ import click
 
 from ecs_sync.cli.calling import Call, say, verb
 from ecs_sync.errors import ConfigError
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 
 if TYPE_CHECKING:
     from ecs_sync.config import Config
-    from ecs_sync.render.listings import ReferenceShown
+    from ecs_sync.render.validated import ReferenceShown
 
 DEFAULT_STORE = "sqlite:///ecs-sync.db"
 
@@ -136,8 +136,7 @@ def validate(call: Call, schema: bool, without_secrets: bool, references: bool) 
     """
     from ecs_sync.config import schema as schema_of
     from ecs_sync.render.escape import dumps
-    from ecs_sync.render.listed import problems_shown, validation_page
-    from ecs_sync.render.listings import Validation
+    from ecs_sync.render.validated import Validation, problems_shown, validation_page
 
     if schema:
         say(dumps(schema_of(call.registry())))

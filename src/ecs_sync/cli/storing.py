@@ -10,7 +10,7 @@ import click
 from ecs_sync.cli.calling import Call, chosen_job, say, verb
 from ecs_sync.cli.editing import key_of
 from ecs_sync.errors import ConfigError
-from ecs_sync.report import Exit
+from ecs_sync.exits import Exit
 
 if TYPE_CHECKING:
     from ecs_sync.config import Config

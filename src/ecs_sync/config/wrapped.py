@@ -10,7 +10,6 @@ from ecs_sync.abilities import Wraps
 from ecs_sync.config.secret import Where
 from ecs_sync.errors import ConfigError, Problem, StoreError
 from ecs_sync.registry import Registry, nearest
-from ecs_sync.store.wrapped import WrappedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,9 @@ class WrappedSource:
 
     def problem(self) -> Problem | None:
         """Why the file is not what it should be, if it is not. The provider is not asked."""
+        # Few keys lie wrapped, and the store has much else with it.
+        from ecs_sync.store.wrapped import WrappedKey
+
         try:
             WrappedKey.read(self.path)
         except StoreError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from ecs_sync.errors import Problem
+from ecs_sync.exits import Exit
 from ecs_sync.render.drifted import iso
 from ecs_sync.render.listings import (
     Amendment,
@@ -13,18 +13,14 @@ from ecs_sync.render.listings import (
     Entries,
     EntryShown,
     History,
-    ProblemShown,
-    ReferenceShown,
     RunDetails,
     Runs,
     RunShown,
-    Validation,
     VersionShown,
 )
 from ecs_sync.render.page import Code, Command, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.planned import Showing
 from ecs_sync.render.shown import Shown, display, unopened
-from ecs_sync.report import Exit
 from ecs_sync.store import Done, Run, Stored, Version
 
 
@@ -188,40 +184,3 @@ def run_page(details: RunDetails) -> Iterator[Part]:
         for done in details.done
     )
     yield Table(("key", "side", "outcome", "value before"), tuple(rows))
-
-
-# The configuration
-
-
-def problems_shown(problems: Iterable[Problem]) -> list[ProblemShown]:
-    return [ProblemShown(p.file, p.line, p.column, p.path, p.message) for p in problems]
-
-
-def validation_page(validation: Validation) -> Iterator[Part]:
-    if not validation.problems:
-        jobs = "1 job" if len(validation.jobs) == 1 else f"{len(validation.jobs)} jobs"
-        count = len(validation.connections)
-        connections = "1 connection" if count == 1 else f"{count} connections"
-        yield Say(f"{validation.file}: {connections}, {jobs}, no problems", Tone.GOOD)
-        yield from _references(validation.references)
-        return
-    yield Say(f"{validation.file}: {len(validation.problems)} problems", Tone.BAD)
-    rows = (Row((f"{p.line}:{p.column}", Code(p.path), p.message), Tone.BAD) for p in validation.problems)
-    yield Table(("where", "path", "problem"), tuple(rows))
-
-
-def _references(references: list[ReferenceShown] | None) -> Iterator[Part]:
-    if references is None:
-        return
-    failed = [each for each in references if each.problem is not None]
-    count = "1 reference" if len(references) == 1 else f"{len(references)} references"
-    yield Say(f"{count}, {len(failed)} of them not to be resolved", Tone.BAD if failed else Tone.GOOD)
-    rows = tuple(
-        Row(
-            (each.used_by, Code(each.reference), each.problem or "resolves"),
-            Tone.BAD if each.problem else Tone.GOOD,
-        )
-        for each in references
-    )
-    if rows:
-        yield Table(("used by", "reference", ""), rows)

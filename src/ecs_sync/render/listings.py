@@ -282,37 +282,3 @@ class Providers:
     kind: Literal["providers"]
     adapters: list[PieceShown]
     mappings: list[PieceShown]
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemShown:
-    """One reason why the configuration cannot be used."""
-
-    file: str
-    line: int
-    column: int
-    path: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceShown:
-    """A reference to a secret, what it is for, and why it does not resolve (null: it does)."""
-
-    used_by: str
-    reference: str
-    problem: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """What ``validate`` prints."""
-
-    kind: Literal["validation"]
-    exit: int
-    file: str
-    jobs: list[str]
-    connections: list[str]
-    problems: list[ProblemShown]
-    references: list[ReferenceShown] | None
-    """Only where they were tried."""

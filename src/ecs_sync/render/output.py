@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any
 
 from ecs_sync.render.escape import dumps
+from ecs_sync.render.format import Format
 from ecs_sync.render.page import Paint, Part, as_markdown, as_text, plain
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 def write(document: Any, page: Iterable[Part], format: Format, paint: Paint = plain) -> str:

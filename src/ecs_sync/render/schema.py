@@ -20,8 +20,8 @@ from ecs_sync.render.listings import (
     RunDetails,
     Runs,
     StoreShown,
-    Validation,
 )
+from ecs_sync.render.validated import Validation
 
 Document = (
     Plans

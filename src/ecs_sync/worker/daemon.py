@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from ecs_sync.report import Exit, first
+from ecs_sync.exits import Exit, first
 from ecs_sync.store import RunState
 from ecs_sync.workbench import Workbench
 from ecs_sync.worker.carrier import Carrier, LocalCarrier

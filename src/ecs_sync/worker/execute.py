@@ -58,8 +58,7 @@ def _execute(desk: Desk, id: str) -> None:
 
 
 def _sync(desk: Desk, waiting: Run) -> Report:
-    with desk.building:
-        job = desk.bench.job(waiting.job)
+    job = desk.bench.job(waiting.job)
     order = sync.Order(
         desk.who,
         waiting.reason,
