@@ -12,6 +12,8 @@ One `Paced` is shared by all workers of a connection, and nothing in it by two c
   answer nothing is sent for ``circuit.pause`` seconds, and then one call tries for all. A place that may
   not be listed is not listed for as long, and where a folder's items were denied ``circuit.denials``
   times in a row it is left alone; other folders are not, for a policy often knows prefixes.
+* Where something is denied, the credential is read again, and where it is another one by now, the call is
+  made again with it (`ecs_sync.renewal`).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar, cast
@@ -42,7 +44,9 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.batching import price_of
-from ecs_sync.errors import Throttled, Unavailable
+from ecs_sync.errors import Denied, Throttled, Unavailable
+from ecs_sync.pointwise import Ask
+from ecs_sync.renewal import Lent, Renewable
 from ecs_sync.throttle import PLACE, Breaker, Bucket, Circuit, Unsent
 
 _Result = TypeVar("_Result")
@@ -89,7 +93,7 @@ class Paced:
 
     ``clock`` is in seconds and only rises; ``sleep`` by default ends when the connection is closed.
     ``calls`` counts what was sent, by the name of the call, and retries among them as ``retry``.
-    ``reads`` is told of the items of every page that came.
+    ``reads`` is told of the items of every page that came; ``another`` is that of `Renewable`.
     """
 
     # Those of the wrapped adapter are found where it is: in its class.
@@ -105,8 +109,9 @@ class Paced:
         sleep: Callable[[float], bool | None] | None = None,
         chance: Callable[[], float] = random.random,
         reads: Callable[[Sequence[Item]], None] = lambda _: None,
+        another: Callable[[], Adapter | None] = lambda: None,
     ) -> None:
-        self._adapter = adapter
+        self._held = Renewable(adapter, another, self.renew)
         self._reads = reads
         self._pace = pace or Pace.of(adapter.features)
         self._closing = threading.Event()
@@ -124,27 +129,39 @@ class Paced:
     def features(self) -> Features:
         return self._adapter.features
 
+    @property
+    def _adapter(self) -> Adapter:
+        """The one in force, for what it answers without asking anybody."""
+        return self._held.adapter
+
     def list(self, place: Any, since: Token | None) -> Listing:
         """As the adapter's; raises by itself what stands before the first page. Each page is a call."""
-        listing, pages, first = self._tried(
-            "list", frozenset({f"{PLACE}{place}"}), lambda: _opened(self._adapter.list(place, since))
-        )
-        self._charge(listing.calls + (first.calls if first is not None else 0) - 1)
-        if listing.unchanged or first is None:
-            return dataclasses.replace(listing, pages=())
-        return Listing(self._further(first, pages), calls=listing.calls)
+        subjects = frozenset({f"{PLACE}{place}"})
+        with ExitStack() as kept:
 
-    def _further(self, first: Page, pages: Iterator[Page]) -> Iterator[Page]:
-        page: Page | None = first
-        while page is not None:
-            self._reads(page.items)
-            yield page
-            if page.proof is not None:
-                return
-            page = self._next(pages)
-            self._charge(page.calls - 1 if page is not None else 0)
+            def send(lent: Lent) -> tuple[Lent, Listing, Iterator[Page], Page | None]:
+                opened = _opened(lent.adapter.list(place, since))
+                kept.enter_context(self._held.lent(lent))
+                return lent, *opened
 
-    def _next(self, pages: Iterator[Page]) -> Page | None:
+            lent, listing, pages, first = self._tried("list", subjects, send)
+            self._charge(listing.calls + (first.calls if first is not None else 0) - 1)
+            if listing.unchanged or first is None:
+                return dataclasses.replace(listing, pages=())
+            return Listing(self._further(first, pages, lent, kept.pop_all()), calls=listing.calls)
+
+    def _further(self, first: Page, pages: Iterator[Page], lent: Lent, kept: ExitStack) -> Iterator[Page]:
+        with kept:
+            page: Page | None = first
+            while page is not None:
+                self._reads(page.items)
+                yield page
+                if page.proof is not None:
+                    return
+                page = self._next(pages, lent)
+                self._charge(page.calls - 1 if page is not None else 0)
+
+    def _next(self, pages: Iterator[Page], lent: Lent) -> Page | None:
         """The next page; one that failed is asked for again, for what came before it stands."""
         attempt = 1
         while True:
@@ -161,6 +178,10 @@ class Paced:
                 if page is None or attempt >= self._pace.attempts or not self._may_retry(error):
                     raise
                 wait = self._wait(attempt, error)
+            except Denied:
+                # What was listed so far was listed with the former one: the next listing has the new one.
+                self._held.renewed(lent)
+                raise
             self._rest(wait)
             attempt += 1
 
@@ -172,21 +193,19 @@ class Paced:
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """As the adapter's, in calls of at most ``features.reads`` ids, each tried again by itself."""
-        return Listing(self._read("get", self._adapter.get, tuple(ids)))
+        return Listing(self._read("get", lambda adapter: adapter.get, tuple(ids)))
 
     def peek(self, ids: Sequence[ItemId]) -> Listing:
         """As `get`, where ``features.peeks``."""
-        return Listing(self._read("peek", cast("Peeks", self._adapter).peek, tuple(ids)))
+        return Listing(self._read("peek", lambda adapter: cast("Peeks", adapter).peek, tuple(ids)))
 
-    def _read(
-        self, call: _Call, ask: Callable[[Sequence[ItemId]], Listing], ids: Sequence[ItemId]
-    ) -> Iterator[Page]:
+    def _read(self, call: _Call, ask: Callable[[Adapter], Ask], ids: Sequence[ItemId]) -> Iterator[Page]:
         size, proven = max(1, self.features.reads), True
         for start in range(0, len(ids), size):
             asked = ids[start : start + size]
             price = self.features.prices.peek if call == "peek" else self.features.prices.get
             send = partial(_at_once, ask, asked)
-            pages = self._tried(call, _folders(call, asked), send, price.of(len(asked)))
+            pages = self._tried(call, _folders(call, asked), send, price.of(len(asked)), _unread)
             proven = proven and any(page.proof is not None for page in pages)
             for page in pages:
                 self._reads(page.items)
@@ -196,8 +215,12 @@ class Paced:
 
     def version(self, id: ItemId, version: str) -> Item | None:
         """As the adapter's, where ``features.pins``."""
-        adapter = cast("Pins", self._adapter)
-        item = self._tried("version", _folders("version", [id]), lambda: adapter.version(id, version))
+        item = self._tried(
+            "version",
+            _folders("version", [id]),
+            lambda lent: cast("Pins", lent.adapter).version(id, version),
+            doubted=lambda item: item is not None and item.unreadable is not None,
+        )
         self._reads((item,) if item is not None else ())
         return item
 
@@ -218,13 +241,15 @@ class Paced:
         """As the adapter's; sent again only where nothing was applied."""
         folders = _folders("write", [write.id for write in writes])
         calls = price_of(self.features, writes)
-        return self._tried("write", folders, lambda: self._adapter.write(writes), calls)
+        return self._tried("write", folders, lambda lent: lent.adapter.write(writes), calls)
 
     def history(self, id: ItemId, after: Revision | None) -> Listing:
         """As the adapter's, where ``features.history``."""
-        adapter = cast("KeepsHistory", self._adapter)
-        folders = _folders("history", [id])
-        pages = self._tried("history", folders, lambda: tuple(adapter.history(id, after).pages))
+        pages = self._tried(
+            "history",
+            _folders("history", [id]),
+            lambda lent: tuple(cast("KeepsHistory", lent.adapter).history(id, after).pages),
+        )
         for page in pages:
             self._reads(page.items)
         return Listing(pages)
@@ -232,26 +257,26 @@ class Paced:
     def watch(self, place: Any, since: Token | None, timeout: float) -> bool:
         """As the adapter's, where ``features.watch``; never tried again, and no place among the calls
         in flight."""
-        adapter = cast("Watches", self._adapter)
-        with self._turn("watch", frozenset({f"{PLACE}{place}"})):
-            return adapter.watch(place, since, timeout)
+        with self._held.lent() as lent, self._turn("watch", frozenset({f"{PLACE}{place}"})):
+            return cast("Watches", lent.adapter).watch(place, since, timeout)
 
     def wrap(self, key: str, plain: bytes) -> bytes:
         """As the adapter's, where it has the ability; tried again like a read, for it changes nothing."""
-        adapter = cast("Wraps", self._adapter)
-        return self._tried("wrap", frozenset({f"wrap {key}"}), lambda: adapter.wrap(key, plain))
+        subjects = frozenset({f"wrap {key}"})
+        return self._tried("wrap", subjects, lambda lent: cast("Wraps", lent.adapter).wrap(key, plain))
 
     def unwrap(self, key: str, wrapped: bytes) -> bytes:
         """As `wrap`."""
-        adapter = cast("Wraps", self._adapter)
-        return self._tried("unwrap", frozenset({f"unwrap {key}"}), lambda: adapter.unwrap(key, wrapped))
+        subjects = frozenset({f"unwrap {key}"})
+        return self._tried("unwrap", subjects, lambda lent: cast("Wraps", lent.adapter).unwrap(key, wrapped))
 
     def finished(self, place: Any, mark: str) -> None:
         """As the adapter's, where ``features.finishes``: saying it twice is saying it once."""
-        adapter = cast("Finishes", self._adapter)
         subjects = frozenset({f"{PLACE}{place}"})
         calls = self.features.prices.finish.request
-        self._tried("write", subjects, lambda: adapter.finished(place, mark), calls)
+        self._tried(
+            "write", subjects, lambda lent: cast("Finishes", lent.adapter).finished(place, mark), calls
+        )
 
     def renew(self) -> None:
         """What was denied may be asked again at once, as after a change of the credential's policy."""
@@ -263,16 +288,26 @@ class Paced:
         self._closing.set()
         with self._gate:
             self._gate.notify_all()
-        self._adapter.close()
+        self._held.close()
 
     def _tried(
-        self, call: _Call, subjects: frozenset[str], send: Callable[[], _Result], calls: int = 1
+        self,
+        call: _Call,
+        subjects: frozenset[str],
+        send: Callable[[Lent], _Result],
+        calls: int = 1,
+        doubted: Callable[[_Result], bool] = lambda _: False,
     ) -> _Result:
+        """Sends until it is answered. ``doubted`` says of an answer that something in it may be denied."""
+
+        def in_turn(lent: Lent) -> _Result:
+            with self._turn(call, subjects, calls):
+                return send(lent)
+
         attempt = 1
         while True:
             try:
-                with self._turn(call, subjects, calls):
-                    return send()
+                return self._held.asked(in_turn, doubted)
             except Unavailable as error:
                 if attempt >= self._pace.attempts or not self._may_retry(error):
                     raise
@@ -350,8 +385,12 @@ class Paced:
             self._gate.notify_all()
 
 
-def _at_once(ask: Callable[[Sequence[ItemId]], Listing], ids: Sequence[ItemId]) -> tuple[Page, ...]:
-    return tuple(ask(ids).pages)
+def _at_once(ask: Callable[[Adapter], Ask], ids: Sequence[ItemId], lent: Lent) -> tuple[Page, ...]:
+    return tuple(ask(lent.adapter)(ids).pages)
+
+
+def _unread(pages: Sequence[Page]) -> bool:
+    return any(item.unreadable is not None for page in pages for item in page.items)
 
 
 def _opened(listing: Listing) -> tuple[Listing, Iterator[Page], Page | None]:

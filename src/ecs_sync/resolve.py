@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ecs_sync.abilities import Addresses, Peeks, Pins
 from ecs_sync.adapter import Adapter, Item, ItemId, Price
@@ -168,14 +168,26 @@ def _seen(item: Item | Unresolved) -> Sight | Unresolved:
     return Sight(item.revision, item.changed.isoformat() if item.changed else None)
 
 
-def _pinned(adapter: Adapter, reference: Reference) -> Item | Unresolved:
-    if not (isinstance(adapter, Pins) and adapter.features.pins):
+def fetched(adapter: Adapter, reference: Reference) -> Item | Unresolved:
+    """The secret of a reference, asked for now, by itself. Raises AdapterError where it is not answered."""
+    name, version = reference.name, reference.version
+    found: dict[ItemId, Item | None] = {}
+    if version is None:
+        for page in adapter.get([name]).pages:
+            found.update({item.id: item for item in page.items})
+            found.update(dict.fromkeys(page.absent))
+    elif isinstance(adapter, Pins) and adapter.features.pins:
+        found[name] = adapter.version(name, version)
+    else:
         return Unresolved(f"{reference.connection!r} cannot read one version of a secret: leave it out")
+    return _item(reference, found)
+
+
+def _pinned(adapter: Adapter, reference: Reference) -> Item | Unresolved:
     try:
-        item = adapter.version(reference.name, reference.version or "")
+        return fetched(adapter, reference)
     except AdapterError as error:
         return Unresolved(str(error))
-    return _item(replace(reference, version=None), {reference.name: item})
 
 
 def _sorted(references: Iterable[Reference]) -> list[Reference]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from ecs_sync.errors import ConfigError, EcsSyncError, Problem
+from ecs_sync.errors import ConfigError, EcsSyncError, Problem, Unacknowledged, Unavailable
 from ecs_sync.reference import Reference, reads_as_reference
 
 _ENV = re.compile(r"env:(\S*)")
@@ -50,7 +50,10 @@ class SecretSource:
     environ: Mapping[str, str] = field(compare=False, repr=False)
 
     def read(self, opened: Opener | None = None) -> str:
-        """The secret; a file's without its trailing line ends. Raises `ConfigError` naming the source."""
+        """The secret; a file's without its trailing line ends. Raises `ConfigError` naming the source.
+
+        Raises Unavailable, naming it as well, where a provider does not answer: no edit mends that.
+        """
         match self.kind:
             case From.ENV:
                 secret = self.environ.get(self.name)
@@ -69,6 +72,8 @@ class SecretSource:
             raise self.unusable(f"{self.name} cannot be used here: write env:NAME or file:PATH")
         try:
             return opened(Reference.parse(self.name))
+        except (Unavailable, Unacknowledged) as error:
+            raise Unavailable(str(self._problem(str(error)))) from None
         except EcsSyncError as error:
             raise self.unusable(str(error)) from None
 
@@ -102,9 +107,12 @@ class SecretSource:
 
     def unusable(self, reason: str) -> ConfigError:
         """The error to raise where what the source gives cannot be used, with the place that names it."""
-        at = self.where
-        problem = Problem(at.file, at.line, at.column, at.path, reason)
+        problem = self._problem(reason)
         return ConfigError(str(problem), (problem,))
+
+    def _problem(self, reason: str) -> Problem:
+        at = self.where
+        return Problem(at.file, at.line, at.column, at.path, reason)
 
     def __str__(self) -> str:
         return self.name if self.kind is From.REFERENCE else f"{self.kind}:{self.name}"

@@ -63,7 +63,7 @@ class ConnectionConfig:
     options_type: type = field(repr=False)
 
     def options(self, opened: Opener | None = None) -> Any:
-        """An instance of the adapter's ``Options``, its secrets read now. Raises `ConfigError`.
+        """An instance of the adapter's ``Options``, its secrets read now. Raises as `SecretSource.read` does.
 
         ``opened`` reads those that are references to a secret at another connection.
         """

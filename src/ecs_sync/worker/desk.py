@@ -82,8 +82,6 @@ class Desk:
     vitals: Vitals
     stopping: threading.Event = field(default_factory=threading.Event)
     hands: Hands = field(default_factory=Hands)
-    building: threading.Lock = field(default_factory=threading.Lock)
-    """Adapters are built once per connection: by one thread at a time."""
 
     @classmethod
     def of(cls, bench: Workbench, who: str, log: Log, period: float) -> Desk:
