@@ -23,6 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.azure_identity import TokenFailure, Trouble
 from ecs_sync_adapters.azure_route import Route, causes
+from ecs_sync_adapters.http_reach import seconds
 
 
 class Kind(StrEnum):
@@ -112,9 +113,9 @@ def answered(status: int, headers: Mapping[str, str], code: str = "") -> Failure
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that Azure asks to wait; None where it does not say so as a number. Names in lower case."""
     for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name, "").strip()
-        if text.isascii() and text.isdigit() and len(text) < 13:
-            return int(text) * unit
+        told = seconds(headers.get(name))
+        if told is not None:
+            return told * unit
     return None
 
 

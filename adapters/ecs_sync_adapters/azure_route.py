@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, quote, urlsplit
 
-import requests
 from azure.core.pipeline.transport import RequestsTransport
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
-from urllib3.util import Retry
 
-from ecs_sync_adapters.quiet_wire import hush
+from ecs_sync_adapters.http_reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +49,14 @@ class Route:
 
     @property
     def proxies(self) -> Mapping[str, str]:
-        """By scheme, as requests has it. Without TLS only identities of this machine are asked, directly."""
+        """For who gives tokens, by scheme: without TLS only this machine is asked for them, directly."""
         return {} if self.proxy is None else {"https": self.proxy.address}
 
     def transport(self) -> RequestsTransport:
-        """Connections of their own, as many as are used; no retries, and nothing of the environment."""
-        hush()
-        session = requests.Session()
-        session.trust_env = False
-        session.proxies.update(self.proxies)
-        never = Retry(total=False, redirect=False, raise_on_status=False)
-        pool = HTTPAdapter(pool_maxsize=self.connections, max_retries=never)
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, pool)
+        """Connections of their own, as many as are used."""
+        proxy = None if self.proxy is None else self.proxy.address
         return RequestsTransport(
-            session=session,
+            session=Reach(proxy=proxy, connections=self.connections).session(),
             use_env_settings=False,
             connection_timeout=self.connect,
             read_timeout=self.read,
