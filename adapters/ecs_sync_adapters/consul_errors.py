@@ -15,7 +15,7 @@ from consul import ConsulException
 from ecs_sync.adapter import Outcome, Verdict, Write
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.consul_http import Answer, Garbled
-from ecs_sync_adapters.http_reach import Unsent, lost, seconds, unsent
+from ecs_sync_adapters.http_reach import LOGIN, Unsent, lost, seconds, unsent
 
 FAILURES: tuple[type[Exception], ...] = (
     Answer,
@@ -124,7 +124,7 @@ def _of_answer(answer: Answer, what: str) -> AdapterError | None:
     if status == 429 or (status == 503 and "rate limit exceeded" in text):
         return Throttled(f"{what}: Consul asks to slow down", seconds(answer.retry_after))
     if status == 407:
-        return Denied(f"{what}: the proxy asks for a name and a password: take one that does not")
+        return Denied(f"{what}: {LOGIN}")
     if status in (401, 403):
         return Denied(f"{what}: {_DENIED}")
     if status == 500 and text.strip() == "No cluster leader":

@@ -52,6 +52,7 @@ class ConsulOptions:
         "the proxy on the way to the agent, such as http://proxy.example:3128", default=None
     )
     token: str | None = option("the ACL token", default=None, secret=True)
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
     def __post_init__(self) -> None:
         if wrong := list(_problems(self)):
@@ -60,7 +61,7 @@ class ConsulOptions:
     @property
     def reach(self) -> Reach:
         """The way to the agent."""
-        return Reach(self.ca_file, self.client_cert, self.client_key, self.proxy)
+        return Reach(self.ca_file, self.client_cert, self.client_key, self.proxy, self.proxy_login)
 
 
 def _problems(options: ConsulOptions) -> Iterator[str]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import requests
 import urllib3
@@ -30,6 +30,8 @@ class Reach:
     client_key: Path | None = None
     """Where it is not in the file of the certificate."""
     proxy: str | None = None
+    proxy_login: str | None = field(default=None, repr=False)
+    """``user:password`` for the proxy."""
     connections: int = 64
     """Connections that may be kept open; they are made as they are needed."""
 
@@ -43,7 +45,7 @@ class Reach:
             cert = str(self.client_cert)
             made.cert = cert if self.client_key is None else (cert, str(self.client_key))
         if self.proxy is not None:
-            made.proxies = {"http": self.proxy, "https": self.proxy}
+            made.proxies = dict.fromkeys(("http", "https"), self._proxy_address(self.proxy))
         for scheme in ("http://", "https://"):
             made.mount(scheme, HTTPAdapter(pool_maxsize=self.connections, max_retries=0, pool_block=False))
         return made
@@ -59,12 +61,27 @@ class Reach:
             yield "client_key goes with client_cert"
         if self.client_cert is not None:
             yield from self._wrong_certificate(self.client_cert, url)
-        if self.proxy is not None:
-            parts = url_parts(self.proxy)
-            if parts.username is not None:
-                yield "proxy holds a user name, and a proxy that asks for one cannot be used"
-            elif parts.scheme != "http" or not parts.hostname or re.search(r"[/?#]", self.proxy[7:-1]):
-                yield "proxy is not written like http://proxy.example:3128"
+        yield from self._wrong_proxy()
+
+    def _proxy_address(self, proxy: str) -> str:
+        """With the login in it, and so never to be shown."""
+        if self.proxy_login is None:
+            return proxy
+        login = ":".join(quote(part, safe="") for part in self.proxy_login.split(":", 1))
+        return f"http://{login}@{proxy.removeprefix('http://')}"
+
+    def _wrong_proxy(self) -> Iterator[str]:
+        if self.proxy_login is not None and self.proxy is None:
+            yield "proxy_login goes with proxy"
+        if self.proxy_login is not None and not re.fullmatch(r"[ -9;-~]+:[ -~]*", self.proxy_login):
+            yield "proxy_login is not user:password, in ASCII"
+        if self.proxy is None:
+            return
+        parts = url_parts(self.proxy)
+        if parts.username is not None:
+            yield "proxy holds a user name: give it with the password as proxy_login"
+        elif parts.scheme != "http" or not parts.hostname or re.search(r"[/?#]", self.proxy[7:-1]):
+            yield "proxy is not written like http://proxy.example:3128"
 
     def _wrong_certificate(self, client_cert: Path, url: str) -> Iterator[str]:
         if url_parts(url).scheme == "http":
@@ -86,6 +103,10 @@ class Unsent:
     turned_away: bool = False
 
 
+LOGIN = "the proxy asks for another login: check proxy_login"
+"""What status 407 means, wherever it comes."""
+
+
 def unsent(error: Exception) -> Unsent | None:
     """What is known of a request that failed by an exception; None where it may have arrived."""
     causes = tuple(_causes(error))
@@ -96,10 +117,11 @@ def unsent(error: Exception) -> Unsent | None:
         return Unsent("the server refuses the client's certificate, or wants one: check client_cert", True)
     if any("WRONG_VERSION_NUMBER" in reason for reason in told):
         return Unsent("the server does not speak TLS there: check url")
-    if any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes):
-        return Unsent("the proxy is not reachable, or does not lead to the server: check proxy and url")
+    if any(map(_is_no_tunnel, causes)):
+        wanted = any(" failed: 407" in str(cause) for cause in causes)
+        return Unsent(LOGIN, True) if wanted else Unsent("the proxy does not lead to it: check proxy and url")
     if any(isinstance(cause, requests.ConnectTimeout | _NO_CONNECTION) for cause in causes):
-        return Unsent("the server is not reachable: check url")
+        return Unsent("the server, or the proxy before it, is not reachable: check url and proxy")
     # Before it connects, requests raises a plain OSError for a file that is gone.
     if type(error) is OSError or any(map(_is_of_a_file, causes)):
         return Unsent("ca_file, client_cert or client_key cannot be read any more")
@@ -118,6 +140,15 @@ def lost(error: Exception) -> str:
 
 def _is_secure(error: Exception) -> bool:
     return any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
+
+
+def _is_no_tunnel(cause: BaseException) -> bool:
+    """Did the proxy make no way to the server? urllib3's ProxyError does not tell that: it says the same of
+    an answer that was lost. What is waited for longer than allowed has a path, unless it is the proxy.
+    """
+    if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+        return re.fullmatch(r"http://[^/]+/?", str(cause.url)) is not None
+    return type(cause) is OSError and str(cause).startswith("Tunnel connection failed: ")
 
 
 _NO_CONNECTION = urllib3.exceptions.NewConnectionError

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
+from ecs_sync_adapters.http_reach import LOGIN
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
 
 _MISMATCH = "check-and-set parameter did not match"
@@ -46,7 +47,7 @@ def failure_of(answer: Answer) -> Failure:
         pages = "docs/providers/vault-kv1.md or vault-kv2.md"
         return Failure(Kind.DENIED, f"the token may not; give it the policy of {pages}")
     if status == 407:
-        return Failure(Kind.IDENTITY, "the proxy asks for a name and a password: take one that does not")
+        return Failure(Kind.IDENTITY, LOGIN)
     if status in _NOT_NOW:
         return Failure(Kind.UNSENT, _NOT_NOW[status])
     if status == 503 and answer.of_vault:

@@ -59,11 +59,13 @@ class VaultOptions:
     concurrency: int = option("Calls in flight at once", default=8)
     token: str | None = option("The token for token", default=None, secret=True)
     secret_id: str | None = option("The secret id for approle", default=None, secret=True)
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
     @property
     def reach(self) -> Reach:
         """The way to the server."""
-        return Reach(self.ca_file, self.client_cert, self.client_key, self.proxy, self.concurrency)
+        files = (self.ca_file, self.client_cert, self.client_key)
+        return Reach(*files, self.proxy, self.proxy_login, self.concurrency)
 
 
 _AUTH_FIELDS = ("auth_mount", "role", "role_id", "token_file", "jwt_file", "token", "secret_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import select
@@ -19,13 +20,17 @@ _HOP_BY_HOP = frozenset(
 class ForwardProxy:
     """Runs while its ``with`` block does. ``log`` has a line such as ``CONNECT 127.0.0.1:8200`` a request.
 
-    ``refuses`` is a status to answer everything with; 0 lets everything pass.
+    ``refuses`` is a status to answer everything with; 0 lets everything pass. ``login`` is the
+    ``user:password`` that it asks for, and ``hangs`` keeps everybody waiting.
     """
 
     def __init__(self) -> None:
         self.log: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.refuses = 0
+        self.login = ""
+        self.hangs = False
+        self.ended = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Exchange)
         self._server.proxy = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -36,6 +41,7 @@ class ForwardProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -96,9 +102,14 @@ class _Exchange(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         proxy.log.append(f"{self.command} {self.path}")
         proxy.headers.append({name.lower(): text for name, text in self.headers.items()})
-        if proxy.refuses:
-            self.send_error(proxy.refuses)
-        return bool(proxy.refuses)
+        if proxy.hangs:
+            proxy.ended.wait()
+        basic = "Basic " + base64.b64encode(proxy.login.encode()).decode()
+        unknown = proxy.login and self.headers.get("Proxy-Authorization") != basic
+        status = proxy.refuses or (407 if unknown else 0)
+        if status:
+            self.send_error(status)
+        return bool(status)
 
     def log_message(self, format: str, *args: object) -> None:
         """The log is `ForwardProxy.log`."""

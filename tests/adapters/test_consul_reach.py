@@ -129,15 +129,25 @@ def test_a_proxy_that_lets_nobody_pass_means_that_nothing_was_sent(
     agent: ConsulServer, ca_file: Path, ours: Papers, proxy: ForwardProxy
 ) -> None:
     consul = adapter(agent, ca_file=ca_file, client_cert=ours.both, proxy=proxy.url)
-    for status in (403, 407, 502):
+    for status in (403, 502):
         proxy.refuses = status
         with pytest.raises(Unavailable, match="check proxy and url"):
             consul.write(CREATION)
     proxy.refuses = 407
-    plain = ConsulAdapter(ConsulOptions("http://127.0.0.1:1", proxy=proxy.url))
-    with pytest.raises(Denied, match="proxy asks for a name"):
-        plain.write(CREATION)
+    for each in (consul, ConsulAdapter(ConsulOptions("http://127.0.0.1:1", proxy=proxy.url))):
+        with pytest.raises(Denied, match="check proxy_login"):
+            each.write(CREATION)
     assert agent.requests == []
+
+
+def test_a_proxy_is_logged_in_to(
+    agent: ConsulServer, ca_file: Path, ours: Papers, proxy: ForwardProxy
+) -> None:
+    proxy.login = "me:canary"
+    more = {"ca_file": ca_file, "client_cert": ours.both, "proxy": proxy.url}
+    [outcome] = adapter(agent, **more, proxy_login="me:canary").write(CREATION)
+    assert outcome.verdict is Verdict.APPLIED
+    assert "canary" not in repr(ConsulOptions(proxy=proxy.url, proxy_login="me:canary"))
 
 
 def test_an_agent_without_tls_that_is_taken_for_one_with_it_is_sent_nothing() -> None:

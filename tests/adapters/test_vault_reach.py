@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ecs_sync.adapter import Put, Verdict
-from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
+from ecs_sync.errors import AdapterError, ConfigError, Denied, Unacknowledged, Unavailable
+from ecs_sync.testing.faultproxy import FaultProxy
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
+from ecs_sync_sandbox.http_server import HttpServer, Reply
 from ecs_sync_sandbox.openbao import ROOT_TOKEN, OpenBaoServer
 from tests.adapters.forward_proxy import ForwardProxy
 from tests.adapters.papers import Papers, papers
@@ -168,20 +171,82 @@ def test_a_proxy_that_lets_nobody_pass_means_that_nothing_was_sent(
     bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers
 ) -> None:
     vault = mutual(bao, client_cert=ours.both, proxy=proxy.url)
-    for status in (403, 407, 502):
+    for status in (403, 502):
         proxy.refuses = status
         with pytest.raises(Unavailable, match="check proxy and url"):
             vault.write([Put("never", value(n=1), None)])
     gone = mutual(bao, client_cert=ours.both, proxy="http://127.0.0.1:1")
-    with pytest.raises(Unavailable, match="check proxy and url"):
+    with pytest.raises(Unavailable, match="check url and proxy"):
         gone.write([Put("never", value(n=1), None)])
 
 
-def test_a_proxy_that_asks_for_a_password_is_told_from_the_server(proxy: ForwardProxy) -> None:
-    proxy.refuses = 407
-    vault = VaultKv2Adapter(options_of("http://127.0.0.1:1", proxy=proxy.url))
-    with pytest.raises(Denied, match="proxy asks for a name"):
+def test_a_proxy_that_makes_no_way_in_time_means_that_nothing_was_sent(
+    bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers
+) -> None:
+    proxy.hangs = True
+    vault = mutual(bao, client_cert=ours.both, proxy=proxy.url, connect_timeout=0.3, read_timeout=0.3)
+    with pytest.raises(Unavailable, match="check proxy and url"):
         vault.write([Put("never", value(n=1), None)])
+
+
+def test_an_answer_that_is_lost_behind_a_proxy_is_lost_and_not_unsent(
+    bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers
+) -> None:
+    with FaultProxy("127.0.0.1", int(bao.mutual_url.rpartition(":")[2])) as far:
+        url = f"https://127.0.0.1:{far.port}"
+        more = {"ca_file": bao.ca_file, "client_cert": ours.both, "proxy": proxy.url}
+        vault = VaultKv2Adapter(options_of(url, **more))
+        writes(vault)
+        far.cut_down_after(0)
+        with pytest.raises(Unacknowledged):
+            vault.write([Put("landed", value(n=1), None)])
+    assert len(items(mutual(bao, client_cert=ours.both).get(["landed"]))) == 1
+
+
+def test_an_answer_that_never_comes_through_a_proxy_without_tls_is_lost_and_not_unsent(
+    proxy: ForwardProxy,
+) -> None:
+    with HttpServer(lambda _: Reply(200, b'{"data":{"ttl":0}}')) as slow:
+        slow.hang_next(when=lambda request: request.method in ("POST", "PUT"))
+        vault = VaultKv2Adapter(options_of(slow.url, proxy=proxy.url, read_timeout=0.3))
+        with pytest.raises(Unacknowledged):
+            vault.write([Put("db", value(n=1), None)])
+
+
+def test_a_proxy_is_logged_in_to_and_its_password_is_nowhere_to_be_read(
+    bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="urllib3")
+    proxy.login = "me:canary@/:%word"
+    given = {"client_cert": ours.both, "proxy": proxy.url}
+    writes(mutual(bao, **given, proxy_login=proxy.login))
+    strangers = [mutual(bao, **given), mutual(bao, **given, proxy_login="me:canary-other")]
+    strangers += [
+        VaultKv2Adapter(options_of("http://127.0.0.1:1", proxy=proxy.url, proxy_login="me:canary-2"))
+    ]
+    for vault in strangers:
+        with pytest.raises(Denied, match="check proxy_login") as caught:
+            vault.write([Put("never", value(n=1), None)])
+        assert "canary" not in str(caught.value)
+        assert caught.value.__context__ is None
+    assert "canary" not in repr(options_of(bao.mutual_url, **given, proxy_login="me:canary"))
+    assert "canary" not in "".join(str(vars(record)) for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"proxy_login": "me:canary"}, "goes with proxy"),
+        ({"proxy": "http://proxy:1", "proxy_login": "canary"}, "not user:password"),
+        ({"proxy": "http://proxy:1", "proxy_login": "me:canary\r\nX: y"}, "not user:password"),
+        ({"proxy": "http://proxy:1", "proxy_login": ":canary"}, "not user:password"),
+    ],
+)
+def test_a_login_that_cannot_be_is_refused_without_its_text(options: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=f"vault-kv2: proxy_login {said}|is {said}") as caught:
+        VaultKv2Adapter(options_of("https://127.0.0.1:1", **options))
+    assert "canary" not in str(caught.value)
 
 
 def test_a_certificate_that_is_not_trusted_is_told_through_a_proxy_too(
