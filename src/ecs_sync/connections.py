@@ -74,7 +74,13 @@ class Connections:
         kinds = {source.kind for source in connection.secrets.values()}
         if kinds <= {From.ENV}:
             return Paced(adapter, _pace(adapter, connection), reads=self.reads.of(name))
-        another = Rereading(options, lambda: self._options(name), build, costs=From.REFERENCE in kinds)
+
+        def rebuilt(options: Any) -> Adapter:
+            adapter: Adapter = build(options)
+            self.reads.renewed(name)
+            return adapter
+
+        another = Rereading(options, lambda: self._options(name), rebuilt, costs=From.REFERENCE in kinds)
         return Paced(adapter, _pace(adapter, connection), reads=self.reads.of(name), another=another)
 
     def _options(self, name: str) -> Any:

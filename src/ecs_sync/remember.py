@@ -44,12 +44,15 @@ def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
 
 
 def tell_reads(store: Store, who: str, reads: Reads) -> None:
-    """Appends to the audit trail which secrets were read from providers; never what they are."""
+    """Appends to the audit trail which secrets were read, and which connections took up a new credential."""
     for connection, items in reads.drain().items():
         for start in range(0, len(items), _TOLD_AT_ONCE):
             told = {"connection": connection, "items": items[start : start + _TOLD_AT_ONCE]}
             with store.transaction() as transaction:
                 transaction.audit(who, "secrets read", told)
+    for connection in reads.drain_renewed():
+        with store.transaction() as transaction:
+            transaction.audit(who, "credential renewed", {"connection": connection})
 
 
 def _left_out(side: Side, report: Report) -> bool:

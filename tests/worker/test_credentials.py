@@ -69,6 +69,11 @@ def reads(house: House) -> list[str]:
     return [details for details in told if "tokens/app" in details]
 
 
+def renewals(house: House) -> list[str]:
+    with house.bench() as bench:
+        return [r.details for r in bench.store.audit_trail() if r.action == "credential renewed"]
+
+
 def test_a_token_at_another_connection_is_rotated_and_no_run_fails(
     house: House, vault: OpenBaoServer
 ) -> None:
@@ -88,6 +93,7 @@ def test_a_token_at_another_connection_is_rotated_and_no_run_fails(
     assert {run["exit"] for run in worker.heard("run_finished")} == {0}
     assert not found_in(old, *left(house, worker)) and not found_in(new, *left(house, worker))
     assert len(reads(house)) == 2
+    assert [json.loads(details) for details in renewals(house)] == [{"connection": "app"}]
 
 
 def test_a_mounted_file_with_a_token_is_rewritten_and_no_run_fails(
