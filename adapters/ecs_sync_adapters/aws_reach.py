@@ -5,13 +5,28 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
+
+from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
 from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint
 
 _REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
 _URL = r"https?://[^/\s@]+(/\S*)?"
+_SHAPES = {
+    "role_arn": (
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+",
+        "is not a role's ARN, such as arn:aws:iam::123456789012:role/ecs-sync",
+    ),
+    "external_id": (r"[\w+=,.@:/-]{2,1224}", "is not 2 to 1,224 letters, digits and '_+=,.@:/-'"),
+    "session_name": (r"[\w+=,.@-]{2,64}", "is not 2 to 64 letters, digits and '_+=,.@-'"),
+    "access_key_id": ("[!-~]+", "has a space, a line's end or a letter that no key has"),
+    "secret_access_key": ("[!-~]+", "has a space, a line's end or a letter that no key has"),
+    "session_token": ("[!-~]+", "has a space, a line's end or a letter that no token has"),
+}
+"""What STS and the headers of requests take, and the end of a sentence that quotes nothing."""
 _ADDRESSES = ("endpoint", "sts_endpoint", "kms_endpoint")
-_POSITIVE = ("connect_timeout", "read_timeout", "concurrency")
+_LONGEST = 3600.0
 
 
 class Reach(Protocol):
@@ -83,11 +98,28 @@ def reach_problems(options: Reach, service: str) -> list[str]:
         problems.append(f"region {options.region!r} is not a region's name, such as eu-west-1")
     for name in _ADDRESSES:
         url = getattr(options, name, None)
-        if url is not None and not re.fullmatch(_URL, url):
+        if url is not None and not _is_url(url):
             example = f"https://vpce-1.{service}.eu-west-1.vpce.amazonaws.com"
             problems.append(f"{name} is not a URL such as {example}")
-    problems += [f"{name} must be more than 0" for name in _POSITIVE if getattr(options, name) <= 0]
+    for name, (shape, told) in _SHAPES.items():
+        text = getattr(options, name)
+        if text and not re.fullmatch(shape, text, re.ASCII):
+            problems.append(f"{name} {told}")
+    for name in ("connect_timeout", "read_timeout"):
+        if not 0 < getattr(options, name) <= _LONGEST:
+            problems.append(f"{name} must be more than 0 seconds, and at most {_LONGEST:g}")
+    if options.concurrency <= 0:
+        problems.append("concurrency must be more than 0")
     return problems
+
+
+def _is_url(text: str) -> bool:
+    """One that the SDK takes too, which raises where it does not."""
+    try:
+        taken = is_valid_endpoint_url(text) or is_valid_ipv6_endpoint_url(text)
+        return bool(taken and re.fullmatch(_URL, text) and urlsplit(text).port != 0)
+    except ValueError:
+        return False
 
 
 def account_problems(account: str | None) -> list[str]:
