@@ -242,7 +242,6 @@ class AppConfigAdapter:
                 return spot
             made = line.ask(
                 "create_configuration_profile",
-                "Id",
                 ApplicationId=spot.application_id,
                 Name=name,
                 LocationUri="hosted",

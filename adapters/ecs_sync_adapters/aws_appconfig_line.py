@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ecs_sync.adapter import Page, counted
 from ecs_sync.errors import AdapterError, Rejected, Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, in_terms, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, Shape, ask, in_terms, reading_error
 
 _PAGE = 50
 
@@ -29,8 +29,8 @@ class Line:
     client: Any
     calls: int = 0
 
-    def ask(self, operation: str, field: str, **request: Any) -> Any | Failure:
-        """The answer of one call, which has ``field``, or its failure. ``Content`` in it is bytes."""
+    def ask(self, operation: str, **request: Any) -> Any | Failure:
+        """The answer of one call, or its failure. ``Content`` in it is bytes."""
         self.calls += 1
         send = getattr(self.client, operation)
 
@@ -42,11 +42,11 @@ class Line:
             return answer
 
         sent.__name__ = operation
-        return ask(sent, field, **request)
+        return ask(sent, _SHAPES[operation], **request)
 
-    def read(self, operation: str, field: str, doing: str, **request: Any) -> Any:
+    def read(self, operation: str, doing: str, **request: Any) -> Any:
         """The answer of one call that changes nothing. Raises what became of it instead."""
-        answer = self.ask(operation, field, **request)
+        answer = self.ask(operation, **request)
         if isinstance(answer, Failure):
             raise error_of(answer, doing)
         return answer
@@ -59,7 +59,7 @@ class Line:
         """The items of a listing, fifty a call. Raises where it breaks off, or where it has no end."""
         given: set[str] = set()
         while True:
-            answer = self.read(operation, "Items", doing, MaxResults=_PAGE, **request)
+            answer = self.read(operation, doing, MaxResults=_PAGE, **request)
             yield answer["Items"]
             token = answer.get("NextToken")
             if not token:
@@ -85,6 +85,19 @@ def reason_of(failure: Failure) -> str:
     return in_terms(failure, _REFUSED).reason
 
 
+_NAMED = Shape(("Items",), ("Id", "Name"))
+_SHAPES = {
+    "create_configuration_profile": Shape(("Id",)),
+    "create_hosted_configuration_version": Shape(("VersionNumber",)),
+    "get_hosted_configuration_version": Shape(("VersionNumber",)),
+    "list_applications": _NAMED,
+    "list_configuration_profiles": _NAMED,
+    "list_deployment_strategies": _NAMED,
+    "list_deployments": Shape(("Items",), ("DeploymentNumber",)),
+    "list_environments": _NAMED,
+    "list_hosted_configuration_versions": Shape(("Items",), ("VersionNumber",)),
+    "start_deployment": Shape(("DeploymentNumber",)),
+}
 _REFUSED = {
     "BadRequestException": (
         "AppConfig does not take the request: look at the profile's validators, the content type and the "

@@ -205,7 +205,7 @@ def _standing(deployments: Iterable[Deployment], after: AfterRollback) -> Standi
 class Version:
     """One hosted version. ``content`` is without the time stamps that AppConfig adds to feature flags."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     content_type: str
     description: str
 
@@ -218,7 +218,6 @@ def version_of(line: Line, spot: Spot, profile: Profile, number: str) -> Version
     """One hosted version by its number, or the failure to read it."""
     answer = line.ask(
         "get_hosted_configuration_version",
-        "VersionNumber",
         ApplicationId=spot.application_id,
         ConfigurationProfileId=profile.id,
         VersionNumber=int(number),

@@ -9,7 +9,7 @@ its own document there, and deploys it: nothing is lost and nothing is made twic
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ecs_sync.adapter import Delete, Outcome, Put, Revision, Verdict, Write
@@ -51,7 +51,7 @@ class Deploying:
 class _Draft:
     """What the new version shall be."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     content_type: str
     description: str = ""
 
@@ -207,7 +207,6 @@ def _created(errand: _Errand, draft: _Draft, latest: int) -> str | Failure:
     lock = {"LatestVersionNumber": latest} if latest else {}
     answer = errand.line.ask(
         "create_hosted_configuration_version",
-        "VersionNumber",
         ApplicationId=errand.spot.application_id,
         ConfigurationProfileId=errand.profile.id,
         Content=unstamped(draft.content, errand.profile),
@@ -235,7 +234,6 @@ def _deployed(errand: _Errand, sight: Sight, version: str, strategy: str) -> Out
         lock = {"LatestDeploymentNumber": sight.latest} if sight.latest else {}
         answer = errand.line.ask(
             "start_deployment",
-            "DeploymentNumber",
             **errand.spot.ids,
             ConfigurationProfileId=errand.profile.id,
             ConfigurationVersion=version,

@@ -53,15 +53,32 @@ class Failure:
     """Secrets Manager has no such secret, or one that is scheduled for deletion."""
 
 
-def ask(operation: Callable[..., Any], field: str, **request: Any) -> Any | Failure:
-    """The answer of one SDK call, which has ``field``, or its failure.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an answer has: these fields, and in each entry of the first one, a list, these of its own."""
+
+    fields: tuple[str, ...]
+    entries: tuple[str, ...] = ()
+
+    def fits(self, answer: Any) -> bool:
+        if not isinstance(answer, Mapping) or any(answer.get(name) is None for name in self.fields):
+            return False
+        if not self.entries:
+            return True
+        listed = answer[self.fields[0]]
+        return isinstance(listed, list) and all(
+            isinstance(entry, Mapping) and all(entry.get(name) is not None for name in self.entries)
+            for entry in listed
+        )
+
+
+def ask(operation: Callable[..., Any], shape: Shape, **request: Any) -> Any | Failure:
+    """The answer of one SDK call, which has this shape, or its failure.
 
     The SDK takes every 200 for an answer, a proxy's too, which would read as a complete and empty listing.
     """
     answer = call(operation, **request)
-    if isinstance(answer, Failure) or field in answer:
-        return answer
-    return Failure(Kind.UNANSWERED, "NotAws", "the answer is not one of AWS: check the endpoint and proxies")
+    return answer if isinstance(answer, Failure) or shape.fits(answer) else _NOT_AWS
 
 
 def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
@@ -83,6 +100,9 @@ def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
     except OSError as error:
         # Errors of the network are the SDK's own, and caught above: this is a file of the credential chain.
         return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {_NO_CREDENTIAL}")
+    except (AttributeError, LookupError, TypeError, ValueError):
+        # The SDK's parsers stumble so over what is JSON and no answer of AWS.
+        return _NOT_AWS
 
 
 def in_terms(failure: Failure, refused: Mapping[str, str]) -> Failure:
@@ -115,7 +135,7 @@ def writing_error(failure: Failure, doing: str) -> AdapterError:
 
 def failed_entry(code: str, text: str) -> Failure:
     """The failure of one of many that a call asked for, as its answer tells it."""
-    if code in _INTERNAL:
+    if code in _UNTOLD:
         return Failure(Kind.UNANSWERED, code, f"AWS failed with {code}")
     told: Any = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return _answered(sdk.ClientError(told, "entry"), "entry")
@@ -131,14 +151,18 @@ def _answered(error: sdk.ClientError, operation: str) -> Failure:
     if code in _THROTTLING or status == 429:
         wait = _retry_after(about.get("HTTPHeaders", {}))
         return Failure(Kind.THROTTLED, code, f"AWS asks to slow down ({code})", wait)
-    if status >= 500:
+    if 0 < status < 400:
+        return _NOT_AWS
+    if status >= 500 or status == 408 or code in _UNTOLD:
         # A 5xx of another operation is one of the credential chain: ours was never sent.
         kind = Kind.UNANSWERED if asked else Kind.UNSENT
-        return Failure(kind, code, f"AWS failed with status {status} in {error.operation_name}")
+        failed = f"AWS failed with status {status} in {error.operation_name}"
+        return Failure(kind, code, f"{failed} ({code})" if code else failed)
     if code in _STALE_CREDENTIAL or not asked:
         return Failure(Kind.IDENTITY, code, f"the credential is not accepted ({code}): {_STALE}")
     if code in _DENYING or status == 403:
-        return Failure(Kind.DENIED, code, _denial(code, text))
+        # A 403 without AWS's code is a proxy's, which may repeat the request.
+        return Failure(Kind.DENIED, code, _denial(code, text if code in _DENYING else ""))
     reason = f"AWS refused the request ({code or status})"
     missing = code == "ValidationException" and "type is required" in text
     return Failure(
@@ -189,6 +213,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
+_NOT_AWS = Failure(Kind.UNANSWERED, "NotAws", "the answer is not one of AWS: check the endpoint and proxies")
 _NO_CREDENTIAL = (
     "the chain that 'credential' names gave none. Log in again, or check profile, role and token file"
 )
@@ -235,5 +260,16 @@ _STALE_CREDENTIAL = frozenset(
         "RequestExpired",
     }
 )
-_INTERNAL = frozenset({"InternalServiceError", "InternalServiceErrorException", "InternalFailure"})
+# Whatever status they come with, they say nothing of what became of the request.
+_UNTOLD = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServerException",
+        "InternalServiceError",
+        "InternalServiceErrorException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+    }
+)
 _DENYING = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired"})

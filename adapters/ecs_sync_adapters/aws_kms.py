@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ecs_sync.errors import AdapterError, Rejected
 from ecs_sync_adapters.aws_client import SharedClient
-from ecs_sync_adapters.aws_errors import Failure, Kind, ask, in_terms, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Kind, Shape, ask, in_terms, reading_error
 from ecs_sync_adapters.aws_session import Credential, Endpoint
 
 SCHEME = "aws-kms"
@@ -37,7 +37,7 @@ class Kms:
         doing = self._doing("wrapping", key)
         encrypt = self._client.connected().encrypt
         request = {"KeyId": key, "Plaintext": plain, "EncryptionContext": CONTEXT}
-        answer = ask(encrypt, "CiphertextBlob", **request)
+        answer = ask(encrypt, Shape(("CiphertextBlob",)), **request)
         if isinstance(answer, Failure):
             raise _error(answer, doing)
         return f"{SCHEME}:{base64.b64encode(answer['CiphertextBlob']).decode('ascii')}".encode("ascii")
@@ -47,7 +47,7 @@ class Kms:
         doing = self._doing("unwrapping", key)
         decrypt = self._client.connected().decrypt
         request = {"KeyId": key, "CiphertextBlob": _blob(wrapped, doing), "EncryptionContext": CONTEXT}
-        answer = ask(decrypt, "Plaintext", **request)
+        answer = ask(decrypt, Shape(("Plaintext",)), **request)
         if isinstance(answer, Failure):
             raise _error(answer, doing)
         plain: bytes = answer["Plaintext"]

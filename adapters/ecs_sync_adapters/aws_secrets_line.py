@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_sync.errors import Denied, Rejected, Unavailable
-from ecs_sync_adapters.aws_errors import Failure, ask, in_terms, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Shape, ask, in_terms, reading_error
 
 MISSING = "ResourceNotFoundException"
 EXISTS = "ResourceExistsException"
@@ -26,28 +26,28 @@ class Line:
     account: str | None = None
     calls: int = 0
 
-    def ask(self, operation: str, field: str, **request: Any) -> Any | Failure:
-        """The answer of one call, which has ``field``, or its failure."""
+    def ask(self, operation: str, **request: Any) -> Any | Failure:
+        """The answer of one call, or its failure."""
         self.calls += 1
-        answer = ask(getattr(self.client, operation), field, **request)
+        answer = ask(getattr(self.client, operation), _SHAPES[operation], **request)
         return in_its_terms(answer) if isinstance(answer, Failure) else answer
 
-    def pages(self, operation: str, field: str, doing: str, **request: Any) -> Iterator[Any]:
+    def pages(self, operation: str, doing: str, **request: Any) -> Iterator[Any]:
         """The pages of a listing, by token alone. Raises where it breaks off, or where it has no end.
 
         Raises `Gone` where it is about a secret that is not there.
         """
         tokens: list[str] = []
         while True:
-            answer = self.read(operation, field, doing, **request)
+            answer = self.read(operation, doing, **request)
             yield answer
             if not goes_on(answer.get("NextToken"), tokens, doing):
                 return
             request["NextToken"] = tokens[-1]
 
-    def read(self, operation: str, field: str, doing: str, **request: Any) -> Any:
+    def read(self, operation: str, doing: str, **request: Any) -> Any:
         """The answer of one call that changes nothing. Raises what became of it instead, `Gone` included."""
-        answer = self.ask(operation, field, **request)
+        answer = self.ask(operation, **request)
         if isinstance(answer, Failure):
             if answer.gone:
                 raise Gone(f"{doing}: {answer.reason}")
@@ -86,6 +86,18 @@ def in_its_terms(failure: Failure) -> Failure:
     return in_terms(failure, _REFUSED)
 
 
+_SHAPES = {
+    "batch_get_secret_value": Shape(("SecretValues",), ("ARN", "Name", "VersionId")),
+    "create_secret": Shape(("VersionId",)),
+    "delete_secret": Shape(("DeletionDate",)),
+    "describe_secret": Shape(("ARN", "Name")),
+    "get_secret_value": Shape(("ARN", "Name", "VersionId")),
+    "list_secret_version_ids": Shape(("Versions",), ("VersionId", "CreatedDate")),
+    "list_secrets": Shape(("SecretList",), ("ARN", "Name")),
+    "put_secret_value": Shape(("VersionId", "VersionStages")),
+    "restore_secret": Shape(("ARN",)),
+    "update_secret_version_stage": Shape(("ARN",)),
+}
 _SHAPE = (
     "Secrets Manager does not take the request: look at name, tags and description, and that the value has "
     "1 to 65,536 bytes"

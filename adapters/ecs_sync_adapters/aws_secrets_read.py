@@ -67,7 +67,7 @@ def listed(line: Line, root: str) -> Iterator[Page]:
     if root:
         request["Filters"] = [{"Key": "name", "Values": [root]}]
     doing, tokens = f"listing {root or 'all secrets'}", list[str]()
-    answer = line.read("list_secrets", "SecretList", doing, **request)
+    answer = line.read("list_secrets", doing, **request)
     while True:
         seen = [_description(line, told, "SecretVersionsToStages") for told in answer["SecretList"]]
         items = [each.item() for each in seen if each.name.startswith(root) and not each.absent]
@@ -75,13 +75,13 @@ def listed(line: Line, root: str) -> Iterator[Page]:
         yield Page(tuple(items), proof=None if more else Proof())
         if not more:
             return
-        ask = partial(line.read, "list_secrets", "SecretList", doing, NextToken=tokens[-1], **request)
+        ask = partial(line.read, "list_secrets", doing, NextToken=tokens[-1], **request)
         answer = yield from patiently(ask)
 
 
 def described(line: Line, id: ItemId, doing: str) -> Description | None:
     """What there is to know of one secret, deleted or not, in one call; None where there is none."""
-    answer = line.ask("describe_secret", "ARN", SecretId=id)
+    answer = line.ask("describe_secret", SecretId=id)
     if isinstance(answer, Failure):
         if answer.code == MISSING:
             return None
@@ -120,7 +120,6 @@ def history(line: Line, id: ItemId, after: Revision | None) -> Iterator[Page]:
     try:
         pages = line.pages(
             "list_secret_version_ids",
-            "Versions",
             doing,
             SecretId=id,
             MaxResults=_A_PAGE,
@@ -144,7 +143,7 @@ def pinned(line: Line, id: ItemId, version: str) -> Item | None:
     """One version of a secret, by its id; None where there is no such version."""
     if not (_READABLE.fullmatch(id) and _VERSION.fullmatch(version)):
         return None
-    answer = line.ask("get_secret_value", "VersionId", SecretId=id, VersionId=version)
+    answer = line.ask("get_secret_value", SecretId=id, VersionId=version)
     if not isinstance(answer, Failure):
         return _item(line, answer)
     if answer.gone or answer.code == MISSING:
@@ -170,7 +169,7 @@ def _read(line: Line, ids: Sequence[ItemId]) -> Page:
 
 
 def _one(line: Line, id: ItemId) -> Item | Failure:
-    answer = line.ask("get_secret_value", "VersionId", SecretId=id, VersionStage=CURRENT)
+    answer = line.ask("get_secret_value", SecretId=id, VersionStage=CURRENT)
     return answer if isinstance(answer, Failure) else _item(line, answer)
 
 
@@ -195,7 +194,7 @@ def _take(line: Line, request: Mapping[str, Any], read: dict[ItemId, Item | Fail
 
     By itself, so that no frame which raises holds an answer: a traceback may be shown with its locals.
     """
-    answer = line.ask("batch_get_secret_value", "SecretValues", **request)
+    answer = line.ask("batch_get_secret_value", **request)
     if isinstance(answer, Failure):
         return answer
     for told in answer["SecretValues"]:

@@ -81,7 +81,6 @@ def _create(line: Line, creation: Creation, put: Put) -> Outcome:
     doing, told = f"creating {put.id}", dict(put.attributes)
     answer = line.ask(
         "create_secret",
-        "VersionId",
         Name=put.id,
         ClientRequestToken=str(uuid.uuid4()),
         **_value(put, told.get("kind")),
@@ -130,7 +129,6 @@ def _fill(line: Line, put: Put) -> Outcome:
     """The first version of a secret that was made without any: AWS puts the first one in force by itself."""
     answer = line.ask(
         "put_secret_value",
-        "VersionStages",
         SecretId=put.id,
         ClientRequestToken=str(uuid.uuid4()),
         VersionStages=[STAGED],
@@ -148,7 +146,7 @@ def _fill(line: Line, put: Put) -> Outcome:
 
 
 def _restore(line: Line, put: Put, seen: Description) -> Outcome:
-    answer = line.ask("restore_secret", "ARN", SecretId=put.id)
+    answer = line.ask("restore_secret", SecretId=put.id)
     if isinstance(answer, Failure):
         if answer.kind in (Kind.REFUSED, Kind.DENIED):
             return Outcome(put.id, Verdict.REFUSED, reason=f"restoring it: {answer.reason}")
@@ -192,7 +190,6 @@ def _swap(line: Line, put: Put, expected: Revision, seen: Description) -> Outcom
         return Outcome(put.id, Verdict.APPLIED, revision=stored, replaced=expected)
     answer = line.ask(
         "update_secret_version_stage",
-        "ARN",
         SecretId=put.id,
         VersionStage=CURRENT,
         RemoveFromVersionId=expected,
@@ -212,7 +209,6 @@ def _store(line: Line, put: Put, ours: list[Revision], expected: Revision) -> Re
     for version in ours:
         answer = line.ask(
             "put_secret_value",
-            "VersionId",
             SecretId=put.id,
             ClientRequestToken=version,
             VersionStages=[STAGED],
@@ -285,7 +281,7 @@ def _delete(line: Line, window_days: int, delete: Delete) -> Outcome:
         return Outcome(delete.id, Verdict.RACED, reason=reason)
     if seen.kept or seen.replicated:
         return Outcome(delete.id, Verdict.REFUSED, reason=seen.kept or _REPLICATED)
-    answer = line.ask("delete_secret", "DeletionDate", SecretId=delete.id, RecoveryWindowInDays=window_days)
+    answer = line.ask("delete_secret", SecretId=delete.id, RecoveryWindowInDays=window_days)
     if not isinstance(answer, Failure):
         return Outcome(delete.id, Verdict.APPLIED, replaced=delete.expected)
     if answer.gone:

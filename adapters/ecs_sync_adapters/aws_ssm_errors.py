@@ -1,4 +1,4 @@
-"""What SSM refuses, in its own terms."""
+"""What SSM answers, and what it refuses in its own terms."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ecs_sync_adapters import aws_errors
-from ecs_sync_adapters.aws_errors import Failure, in_terms
+from ecs_sync_adapters.aws_errors import Failure, Shape, in_terms
+
+PARAMETERS = Shape(("Parameters",), ("Name", "Version", "LastModifiedDate"))
+TAGS = Shape(("TagList",), ("Key", "Value"))
+PUT = Shape(("Version",))
+DELETED = Shape(("DeletedParameters",))
 
 
-def ask(operation: Callable[..., Any], field: str, **request: Any) -> Any | Failure:
-    """The answer of one call, which has ``field``, or its failure, in a sentence that quotes no value."""
-    answer = aws_errors.ask(operation, field, **request)
+def ask(operation: Callable[..., Any], shape: Shape, **request: Any) -> Any | Failure:
+    """The answer of one call, or its failure, in a sentence that quotes no value."""
+    answer = aws_errors.ask(operation, shape, **request)
     return in_terms(answer, _REFUSED) if isinstance(answer, Failure) else answer
 
 

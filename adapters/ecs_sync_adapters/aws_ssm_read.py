@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import partial
 from typing import Any
 
-from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
+from ecs_sync.adapter import Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.aws_errors import Failure, Kind, reading_error
-from ecs_sync_adapters.aws_ssm_errors import ask
+from ecs_sync_adapters.aws_ssm_errors import PARAMETERS, TAGS, ask
 from ecs_sync_adapters.aws_tags import shown
 
 NAMES_A_CALL = 10
@@ -44,17 +44,17 @@ class Sight:
     label: str | None = None
     tags: bool = False
 
-    def tagged(self, id: ItemId) -> Attributes:
-        """The tags of one parameter as attributes ``tag:NAME``, where they are wanted: a call of its own.
+    def tagged(self, item: Item) -> Item:
+        """The item with its tags as attributes ``tag:NAME``, where they are wanted: a call of its own.
 
         They survive every write by themselves.
         """
         if not self.tags:
-            return ()
-        answer = ask(self.client.list_tags_for_resource, "TagList", ResourceType="Parameter", ResourceId=id)
+            return item
+        answer = ask(self.client.list_tags_for_resource, TAGS, ResourceType="Parameter", ResourceId=item.id)
         if isinstance(answer, Failure):
-            raise reading_error(answer, f"reading the tags of {id}")
-        return attributes(shown(answer["TagList"]))
+            raise reading_error(answer, f"reading the tags of {item.id}")
+        return replace(item, attributes=attributes((*item.attributes, *shown(answer["TagList"]).items())))
 
 
 def listed(sight: Sight, root: str) -> Iterator[Page]:
@@ -72,16 +72,16 @@ def listed(sight: Sight, root: str) -> Iterator[Page]:
     )
     proof = None
     while proof is None:
-        parameters, proof = yield from patiently(partial(next, pages))
-        mine = [parameter for parameter in parameters if parameter["Name"].startswith(root)]
+        described, proof = yield from patiently(partial(next, pages))
+        mine = [item for item in described if item.id.startswith(root)]
         items: list[Item] = []
         calls = 1
         if sight.label is None:
             for each in mine:
-                items.append(_item(each, None, (yield from patiently(partial(sight.tagged, each["Name"])))))
+                items.append((yield from patiently(partial(sight.tagged, each))))
             calls += len(items) * sight.tags
         else:
-            for ask_ten in _reads(sight, [each["Name"] for each in mine]):
+            for ask_ten in _reads(sight, [each.id for each in mine]):
                 read = yield from patiently(ask_ten)
                 items += read.items
                 calls += read.calls
@@ -99,7 +99,7 @@ def described(client: Any, ids: Sequence[ItemId], doing: str) -> dict[ItemId, It
         ParameterFilters=[names],
         MaxResults=_DESCRIPTIONS_A_PAGE,
     )
-    return {parameter["Name"]: _item(parameter, None, ()) for page, _ in pages for parameter in page}
+    return {item.id: item for page, _ in pages for item in page}
 
 
 def peeked(client: Any, ids: Sequence[ItemId]) -> Iterator[Page]:
@@ -137,7 +137,7 @@ def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
     is a history that is lost, and not one in which nothing happened. Labels are the attribute ``labels``
     of the version that carries them.
     """
-    kept: list[Any] = []
+    kept: list[Item] = []
     calls = 0
     pages = _Pages(
         client.get_parameter_history,
@@ -152,24 +152,19 @@ def versions(client: Any, id: ItemId, after: Revision | None) -> Iterator[Page]:
             yield Page(absent=(id,), proof=Proof() if after is None else None)
             return
         kept += page
-    kept.sort(key=lambda parameter: int(parameter["Version"]))
+    kept.sort(key=_number)
     last = int(after or 0)
-    newer = tuple(
-        _item(parameter, parameter.get("Value"), _labels(parameter))
-        for parameter in kept
-        if int(parameter["Version"]) > last
-    )
-    numbers = [int(parameter["Version"]) for parameter in kept]
+    newer = tuple(item for item in kept if _number(item) > last)
+    numbers = [_number(item) for item in kept]
     reaches = bool(numbers) and numbers[0] <= last + 1 and numbers[-1] >= last
     yield Page(newer, proof=Proof() if reaches else None, calls=calls)
 
 
-def _labels(parameter: Any) -> Attributes:
-    labels = parameter.get("Labels")
-    return attributes({"labels": ",".join(sorted(labels))}) if labels else ()
+def _number(item: Item) -> int:
+    return int(item.revision or 0)
 
 
-_MISSING: list[Any] = []
+_MISSING: list[Item] = []
 
 
 class _Pages:
@@ -187,23 +182,30 @@ class _Pages:
     def __iter__(self) -> _Pages:
         return self
 
-    def __next__(self) -> tuple[list[Any], Proof | None]:
+    def __next__(self) -> tuple[list[Item], Proof | None]:
         if self._ended:
             raise StopIteration
-        answer = ask(self._operation, "Parameters", **self._request)
-        if isinstance(answer, Failure):
-            if answer.code != "ParameterNotFound":
-                raise reading_error(answer, self._doing)
+        page = self._page()
+        if isinstance(page, Failure):
+            if page.code != "ParameterNotFound":
+                raise reading_error(page, self._doing)
             self._ended = True
             return _MISSING, None
-        token = answer.get("NextToken")
+        items, token = page
         if token in self._given:
             raise Unavailable(f"{self._doing}: SSM gave a page token twice, so its pages have no end")
         if token:
             self._given.add(token)
             self._request["NextToken"] = token
         self._ended = not token
-        return answer["Parameters"], None if token else Proof()
+        return items, None if token else Proof()
+
+    def _page(self) -> tuple[list[Item], str | None] | Failure:
+        """By itself, so that no frame which raises holds an answer: a traceback may be shown with locals."""
+        answer = ask(self._operation, PARAMETERS, **self._request)
+        if isinstance(answer, Failure):
+            return answer
+        return [_item(parameter) for parameter in answer["Parameters"]], answer.get("NextToken")
 
 
 def _reads(sight: Sight, ids: Sequence[ItemId]) -> Iterator[Callable[[], Page]]:
@@ -213,8 +215,7 @@ def _reads(sight: Sight, ids: Sequence[ItemId]) -> Iterator[Callable[[], Page]]:
 
 
 def _read(sight: Sight, ids: Sequence[ItemId]) -> Page:
-    asked = {id: id if sight.label is None else f"{id}:{sight.label}" for id in ids}
-    answer = ask(sight.client.get_parameters, "Parameters", Names=list(asked.values()), WithDecryption=True)
+    answer = _valued(sight, ids)
     if isinstance(answer, Failure):
         if answer.code in _NO_SUCH_VERSION and len(ids) == 1:
             return Page(absent=(ids[0],))
@@ -231,25 +232,42 @@ def _read(sight: Sight, ids: Sequence[ItemId]) -> Page:
             tuple(id for page in pages for id in page.absent),
             calls=1 + sum(page.calls for page in pages),
         )
-    by_name = {parameter["Name"]: parameter for parameter in answer["Parameters"]}
+    there, missing = answer
+    items = [
+        sight.tagged(there[id])
+        if id in there
+        else Item(id, None, unreadable="SSM's answer does not mention it")
+        for id in ids
+        if id not in missing
+    ]
+    return Page(tuple(items), missing, calls=1 + len(there) * sight.tags)
+
+
+def _valued(sight: Sight, ids: Sequence[ItemId]) -> tuple[dict[ItemId, Item], tuple[ItemId, ...]] | Failure:
+    """The items that one call finds, and the ids of which it says that they are not there.
+
+    By itself, so that no frame which raises holds an answer.
+    """
+    asked = {id: id if sight.label is None else f"{id}:{sight.label}" for id in ids}
+    names = list(asked.values())
+    answer = ask(sight.client.get_parameters, PARAMETERS, Names=names, WithDecryption=True)
+    if isinstance(answer, Failure):
+        return answer
+    there = {parameter["Name"]: _item(parameter) for parameter in answer["Parameters"]}
     invalid = answer.get("InvalidParameters", ())
-    missing = tuple(id for id, name in asked.items() if id not in by_name and name in invalid)
-    items = []
-    for id in ids:
-        if id in by_name:
-            items.append(_item(by_name[id], by_name[id].get("Value"), sight.tagged(id)))
-        elif id not in missing:
-            items.append(Item(id, None, unreadable="SSM's answer does not mention it"))
-    return Page(tuple(items), missing, calls=1 + len(by_name) * sight.tags)
+    return there, tuple(id for id, name in asked.items() if id not in there and name in invalid)
 
 
-def _item(parameter: Any, value: str | None, tagged: Attributes) -> Item:
+def _item(parameter: Any) -> Item:
     told = {name: str(parameter[field]) for name, field in _ATTRIBUTES.items() if parameter.get(field)}
+    if labels := parameter.get("Labels"):
+        told["labels"] = ",".join(sorted(labels))
+    value = parameter.get("Value")
     return Item(
         id=parameter["Name"],
         value=None if value is None else value.encode("utf-8"),
         secret=parameter.get("Type") == "SecureString",
-        attributes=attributes((*told.items(), *tagged)),
+        attributes=attributes(told),
         revision=str(parameter["Version"]),
         changed=parameter["LastModifiedDate"].astimezone(UTC),
     )

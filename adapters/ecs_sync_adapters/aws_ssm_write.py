@@ -15,7 +15,7 @@ from typing import Any, Literal
 from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Verdict, Write
 from ecs_sync.errors import Unacknowledged
 from ecs_sync_adapters.aws_errors import Failure, Kind, writing_error
-from ecs_sync_adapters.aws_ssm_errors import ask
+from ecs_sync_adapters.aws_ssm_errors import DELETED, PUT, ask
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, described
 from ecs_sync_adapters.aws_tags import tags_of
 
@@ -120,7 +120,7 @@ def _updating(creation: Creation, put: Put) -> dict[str, Any]:
 
 
 def _sent(client: Any, put: Put, request: Mapping[str, Any]) -> _Answer:
-    answer = ask(client.put_parameter, "Version", **request)
+    answer = ask(client.put_parameter, PUT, **request)
     if not isinstance(answer, Failure):
         version = int(answer["Version"])
         replaced = str(version - 1) if put.expected is not None and version > 1 else None
@@ -133,7 +133,7 @@ def _sent(client: Any, put: Put, request: Mapping[str, Any]) -> _Answer:
 
 
 def _delete(client: Any, deletes: Sequence[tuple[int, Delete]]) -> dict[int, _Answer]:
-    answer = ask(client.delete_parameters, "DeletedParameters", Names=[delete.id for _, delete in deletes])
+    answer = ask(client.delete_parameters, DELETED, Names=[delete.id for _, delete in deletes])
     if isinstance(answer, Failure):
         if answer.kind is not Kind.DENIED or len(deletes) == 1:
             return {at: answer for at, _ in deletes}
