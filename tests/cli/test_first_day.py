@@ -135,6 +135,8 @@ def test_diff_shows_versions_places_and_the_store_side_by_side(world: World) -> 
     assert differing.code == 2
     assert [(each["key"], each["kind"]) for each in differing.json["differences"]] == [("a", "update")]
     versions = world("diff", "payments@1", "payments", "-o", "json").json["differences"]
+    later = [world("diff", "payments@99", "payments"), world("get", "payments", "a", "--at", "99")]
+    assert [(each.code, "there is no version 99 yet" in each.err) for each in later] == [(1, True)] * 2
     assert [(each["key"], each["kind"]) for each in versions] == [("b", "create")]
     world.consul.fail_next(500, body="no leader")
     assert world("diff", "payments", "payments:consul").code == 1

@@ -97,3 +97,18 @@ def test_a_connection_can_have_its_secret_from_another_one(home: World, canary: 
     path.write_text(path.read_text().replace("@secret:kv/db.json#password", "@secret:consul/x"))
     circle = home("validate", "--references")
     assert circle.code == 1 and "need each other" in circle.out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("@secret:", "write @secret:CONNECTION/NAME"),
+        ("@secret:kv", "write @secret:CONNECTION/NAME"),
+        ("@secret:kvv/db.json#password", "there is none; did you mean 'kv'?"),
+    ],
+)
+def test_half_a_reference_is_not_set_as_a_text(home: World, text: str, says: str) -> None:
+    refused = home("set", "payments", "db/password", text)
+    assert refused.code == 64
+    assert says in refused.err
+    assert home("set", "payments", "a", "@secret:", "--type", "string").code == 0

@@ -210,6 +210,14 @@ def chosen_jobs(bench: Workbench, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names)) or sorted(bench.config.jobs)
 
 
+def version_of(bench: Workbench, asked: int | None) -> int:
+    """A version of the store; by default its newest. One that is still to come is no version."""
+    head = bench.store.head()
+    if asked is not None and asked > head:
+        raise EcsSyncError(f"there is no version {asked} yet: the store is at {head}")
+    return head if asked is None else asked
+
+
 def chosen_job(config: Config, name: str) -> JobConfig:
     """The job of this name. Raises UsageError, naming the jobs there are."""
     from ecs_sync.registry import nearest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ecs_sync.cli.calling import Call, chosen_job, verb
+from ecs_sync.cli.calling import Call, chosen_job, verb, version_of
 from ecs_sync.exits import Exit, first
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _side(bench: Workbench, text: str) -> Compared:
     if at and not version.isdigit():
         raise click.UsageError(f"{text!r}: a version is a number, as 'ecs-sync history' shows it")
     compared = Compared(text)
-    for key, stored in bench.store.at(scope, int(version) if at else bench.store.head()).items():
+    for key, stored in bench.store.at(scope, version_of(bench, int(version) if at else None)).items():
         if stored.entry is not None:
             compared.entries[key] = stored.entry
         elif stored.sealed:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecs_sync.cli.amended import answered
-from ecs_sync.cli.calling import Call, chosen_job, hand, say_value, verb
+from ecs_sync.cli.calling import Call, chosen_job, hand, say_value, verb, version_of
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.exits import Exit
 
@@ -51,7 +51,7 @@ def get(call: Call, job: str, key: str | None, every: bool, at: int | None) -> i
         raise click.UsageError("name a KEY, or say --all")
     with call.workbench() as bench:
         scope = chosen_job(bench.config, job).scope
-        version = bench.store.head() if at is None else at
+        version = version_of(bench, at)
         if key is None:
             stored = {k: s for k, s in bench.store.at(scope, version).items() if s.present}
         else:
@@ -148,7 +148,12 @@ def _entry(
     from ecs_sync.sensitivity import Sensitivity
 
     reference = reads_as_reference(text) if type_ in (None, Type.REFERENCE) else None
+    if reference is None and type_ is None and text.startswith("@secret:"):
+        raise click.UsageError(
+            f"{key}: write @secret:CONNECTION/NAME, or say --type string to keep it as a text"
+        )
     if reference is not None and (type_ or text.startswith("@")):
+        _must_be_there(bench, reference.connection)
         return Entry(key, reference.value, secret=True, metadata=before.metadata if before else ())
     was = before.value.type if before and before.value.type is not Type.REFERENCE else Type.STRING
     chosen = Type(type_) if type_ else was
@@ -161,6 +166,17 @@ def _entry(
     if secret:
         entry = dataclasses.replace(entry, secret=True)
     return Sensitivity(bench.config.jobs[job].secret).mark(entry)
+
+
+def _must_be_there(bench: Workbench, name: str) -> None:
+    """Raises UsageError for a connection that the configuration does not have."""
+    from ecs_sync.registry import nearest
+
+    known = bench.config.connections
+    if name not in known:
+        raise click.UsageError(
+            f"the reference is to the connection {name!r}, and there is none{nearest(name, known)}"
+        )
 
 
 @click.command(epilog="Example: ecs-sync unset payments old/key --reason 'nobody reads it'")
