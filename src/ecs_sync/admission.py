@@ -56,7 +56,7 @@ def keeps_back(change: Change, image: Image, looking: Looking, store: Store) -> 
     if change.target is None and remote.mapping.single and remote.deletes_held:
         return (
             Why.DELETES_OFF,
-            "a delete cannot be taken back here; the link says so with 'hard_deletes: on'",
+            "a delete cannot be taken back here; the link says so with 'hard_deletes: true'",
         )
     secret = change.before is not None and change.before.holds_plaintext
     features = remote.features
