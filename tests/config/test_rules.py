@@ -47,7 +47,7 @@ def test_a_rule_says_what_it_reads_like(text: str, answer: bool) -> None:
         ("zone == a", 0, "known here: tenant, edition, environment, application"),
         ("tenant", 6, "'==', '!=', 'in' or 'not in' is expected here"),
         ("tenant not [a]", 7, "'not in' is expected here"),
-        ("tenant = a", 7, "'==' compares"),
+        ("tenant = a", 7, "write '==' to compare"),
         ("tenant == ", 10, "a text is expected here"),
         ("tenant == and", 10, "a text is expected here"),
         ("'acme' == tenant", 0, "a name is expected here"),

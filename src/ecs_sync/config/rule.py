@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 _RESERVED = frozenset({"and", "or", "not", "in"})
 _MOST_NESTED = 50
 _INSTEAD = {
-    "=": "'==' compares",
+    "=": "write '==' to compare",
     "!": "write 'not', or '!=' between a name and a text",
     "&": "write 'and'",
     "|": "write 'or'",
