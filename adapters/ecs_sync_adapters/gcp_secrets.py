@@ -16,9 +16,10 @@ from typing import ClassVar
 from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Revision, Token, Write
 from ecs_sync.errors import ConfigError, Denied, Rejected
 from ecs_sync_adapters.gcp_secrets_options import GcpSecretsOptions, GcpSecretsPlace, features, problems
-from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, found, listed, peeked, pinned, versions
+from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.gcp_secrets_session import Credential, Endpoint, Wire
 from ecs_sync_adapters.gcp_secrets_write import Creation, carry_out
+from ecs_sync_adapters.numbered import Numbered
 
 _SERVICE = "//secretmanager.googleapis.com/"
 
@@ -89,7 +90,7 @@ class GcpSecretsAdapter:
 
     def address(self, id: ItemId, version: str | None) -> str:
         """The full resource name, as IAM, audit logs and Parameter Manager write it."""
-        known = None if version is None else Version.of(version)
+        known = None if version is None else Numbered.of(version)
         word = version or "latest" if known is None else str(known.number)
         return f"{_SERVICE}{self._parent.version(id, word)}"
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,13 +23,12 @@ from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error
 from ecs_sync_adapters.gcp_secrets_session import Wire
 from ecs_sync_adapters.gcp_secrets_types import types
+from ecs_sync_adapters.numbered import Numbered
 
 NAME = "[A-Za-z0-9_-]{1,255}"
 MOST_A_PAGE = 25_000
 
-_REVISION = re.compile(r"([1-9][0-9]{0,8})([0-9]{16})")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}|[A-Za-z][A-Za-z0-9_-]{0,62}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATE = types.SecretVersion.State
 
 
@@ -59,20 +58,11 @@ class Version:
 
     @property
     def revision(self) -> Revision:
-        """The number, and 16 digits of the time: rises with each version, and does not come again where a
-        secret is deleted and made anew, whose versions begin at 1 again.
-        """
-        return f"{self.number}{self.micros:016d}"
+        return Numbered(self.number, self.micros).revision
 
     @property
     def changed(self) -> datetime:
-        return _EPOCH + timedelta(microseconds=self.micros)
-
-    @classmethod
-    def of(cls, revision: Revision) -> Version | None:
-        """The version that a revision of ours means; None for any other text."""
-        match = _REVISION.fullmatch(revision)
-        return cls(int(match[1]), int(match[2])) if match else None
+        return Numbered(self.number, self.micros).changed
 
     @classmethod
     def answered(cls, version: Any) -> Version | Failure:
@@ -163,7 +153,7 @@ def versions(wire: Wire, parent: Parent, id: ItemId, after: Revision | None) -> 
     """
     number = 0
     if after is not None:
-        known = Version.of(after)
+        known = Numbered.of(after)
         there = None if known is None else _must(asked(wire, parent, id, known.number), id)
         yield Page(calls=0 if known is None else 1)
         if known is None or there is None or there.micros != known.micros:
@@ -177,7 +167,7 @@ def versions(wire: Wire, parent: Parent, id: ItemId, after: Revision | None) -> 
 
 def pinned(wire: Wire, parent: Parent, id: ItemId, word: str) -> Item | None:
     """One version: by its number, an alias, or a revision of ours, which is of one secret only."""
-    known = Version.of(word)
+    known = Numbered.of(word)
     if not re.fullmatch(NAME, id) or (known is None and not _VERSION.fullmatch(word)):
         return None
     version = _must(asked(wire, parent, id, word if known is None else known.number), id)

@@ -19,6 +19,7 @@ from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error, w
 from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, asked, exists
 from ecs_sync_adapters.gcp_secrets_session import Wire
 from ecs_sync_adapters.gcp_secrets_types import types
+from ecs_sync_adapters.numbered import Numbered
 
 Replication = Literal["automatic", "user-managed"]
 
@@ -82,7 +83,7 @@ def carry_out(wire: Wire, parent: Parent, creation: Creation, write: Write) -> O
         return _refused(write, f"Secret Manager holds 1 to {VALUE_BYTES} bytes, not {len(write.value)}")
     if write.expected is None:
         return _create(wire, parent, creation, write)
-    expected = Version.of(write.expected)
+    expected = Numbered.of(write.expected)
     if expected is None:
         return _raced(write, f"it cannot be at {write.expected!r}, which is no revision of Secret Manager's")
     return _add(wire, parent, write, expected.number)
@@ -133,7 +134,7 @@ def _delete(wire: Wire, parent: Parent, delete: Delete) -> Outcome:
     The etag holds the delete to the secret that was looked at; it does not move when a version is added.
     Versions are looked at by number, because what ``latest`` means may lag behind.
     """
-    expected = Version.of(delete.expected)
+    expected = Numbered.of(delete.expected)
     if expected is None:
         return _raced(delete, f"it cannot be at {delete.expected!r}, which is no revision of its")
     secret = wire.ask("GetSecret", types.GetSecretRequest(name=parent.secret(delete.id)))

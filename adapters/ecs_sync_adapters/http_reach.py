@@ -55,7 +55,7 @@ class Reach:
         if self.ca_file is not None:
             try:
                 ssl.create_default_context(cafile=self.ca_file)
-            except (OSError, ssl.SSLError) as error:
+            except (OSError, ValueError) as error:
                 yield f"ca_file {self.ca_file} holds no certificate that can be read ({_why(error)})"
         if self.client_cert is None and self.client_key is not None:
             yield "client_key goes with client_cert"
@@ -91,7 +91,7 @@ class Reach:
         try:
             # With an empty password, an encrypted key is an error and not a question on the terminal.
             ssl.create_default_context().load_cert_chain(client_cert, self.client_key, password="")
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ValueError) as error:
             yield f"{files} holds no certificate and its key, in PEM and not encrypted ({_why(error)})"
 
 
@@ -178,7 +178,7 @@ def seconds(retry_after: str | None) -> float | None:
     return float(retry_after)
 
 
-def _why(error: OSError) -> str:
+def _why(error: Exception) -> str:
     return type(error).__name__
 
 

@@ -33,9 +33,10 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.errors import Rejected
+from ecs_sync_adapters.numbered import Numbered
 from ecs_sync_adapters.vault_errors import reading_error, unsent
 from ecs_sync_adapters.vault_json import as_go_writes_it, object_pattern, up_to
-from ecs_sync_adapters.vault_kv2_read import Kv2Reader, Standing
+from ecs_sync_adapters.vault_kv2_read import Known, Kv2Reader, Standing, made
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace
 from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked, not_kv
 from ecs_sync_adapters.vault_transit import unwrap, wrap
@@ -107,10 +108,16 @@ class VaultKv2Adapter:
         return Listing(self._reader.versions(id, after))
 
     def version(self, id: ItemId, version: str) -> Item | None:
-        """The secret as its version of this number holds it; None where it is deleted, or never was."""
-        if not re.fullmatch(r"[1-9][0-9]{0,17}", version):
+        """The secret as its version of this number holds it, or of a revision, which a secret made anew never
+        has again; None where it is deleted, or never was.
+        """
+        known = Numbered.of(version)
+        if known is None and not re.fullmatch(r"[1-9][0-9]{0,8}", version):
             return None
-        return self._reader.read(id, int(version))
+        item = self._reader.read(id, int(version) if known is None else known.number)
+        if known is not None and item is not None and item.revision not in (None, version):
+            return None
+        return item
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One write. An update looks at the metadata first: the version of a deleted secret is still its
@@ -122,23 +129,25 @@ class VaultKv2Adapter:
         return [carried_out(self._session, write, self._written) for write in writes]
 
     def _written(self, write: Write) -> Outcome | Failure:
-        if write.expected is not None and not re.fullmatch(r"[1-9][0-9]{0,17}", write.expected):
+        if isinstance(write, Put) and write.expected is None:
+            return self._put(write, None)
+        expected = Numbered.of(write.expected or "")
+        if expected is None:
             return Outcome(write.id, Verdict.RACED, reason="the expected revision is none that Vault gives")
-        return self._put(write) if isinstance(write, Put) else self._deleted(write)
+        return self._put(write, expected) if isinstance(write, Put) else self._deleted(write, expected)
 
-    def _put(self, put: Put) -> Outcome | Failure:
+    def _put(self, put: Put, expected: Numbered | None) -> Outcome | Failure:
         fields = fields_of(put.value, as_go_writes_it, _ROUNDED)
         if isinstance(fields, str):
             return Outcome(put.id, Verdict.REFUSED, reason=fields)
-        if put.expected is None:
+        if expected is None:
             return self._created(put, fields)
         known = self._reader.known(put.id)
         if isinstance(known, Failure):
             return unsent(known)
-        if known.standing is not Standing.LIVE or known.version != int(put.expected):
-            where = f"at version {known.version}" if known.standing is Standing.LIVE else "gone"
-            return Outcome(put.id, Verdict.RACED, reason=f"it is {where}, not at version {put.expected}")
-        return self._sent(put, fields, known.version)
+        if known.standing is not Standing.LIVE or known.current != expected:
+            return Outcome(put.id, Verdict.RACED, reason=_elsewhere(known, expected))
+        return self._sent(put, fields, expected.number)
 
     def _created(self, put: Put, fields: Fields) -> Outcome | Failure:
         """At first as if it had never been; where it once was, over the version that was deleted."""
@@ -150,7 +159,7 @@ class VaultKv2Adapter:
             return unsent(known)
         if known.standing is not Standing.DELETED:
             return Outcome(put.id, Verdict.RACED, reason="it exists already")
-        return self._sent(put, fields, known.version)
+        return self._sent(put, fields, known.current.number)
 
     def _sent(self, put: Put, fields: Fields, version: int) -> Outcome | Failure:
         mount = self._session.mount
@@ -161,14 +170,14 @@ class VaultKv2Adapter:
             if answer.mismatch:
                 return Outcome(put.id, Verdict.RACED, reason="it is not at the expected version")
             return answer
-        revision = answer.data.get("version")
-        if answer.status != 200 or revision is None:
+        new = made(answer)
+        if answer.status != 200 or new is None:
             return Failure(Kind.UNANSWERED, "the answer has no version: is it KV 2 that is mounted?")
-        return Outcome(put.id, Verdict.APPLIED, str(revision), replaced=put.expected)
+        return Outcome(put.id, Verdict.APPLIED, new.revision, replaced=put.expected)
 
-    def _deleted(self, delete: Delete) -> Outcome | Failure:
+    def _deleted(self, delete: Delete, expected: Numbered) -> Outcome | Failure:
         """Of the expected version and no other: what somebody wrote meanwhile stays, as if written after."""
-        mount, versions = self._session.mount, [int(delete.expected)]
+        mount, versions = self._session.mount, [expected.number]
 
         def operation(wire: Wire) -> Any:
             kv = KvV2(adapter=wire)
@@ -191,6 +200,14 @@ class VaultKv2Adapter:
 
     def close(self) -> None:
         self._session.close()
+
+
+def _elsewhere(known: Known, expected: Numbered) -> str:
+    if known.standing is not Standing.LIVE:
+        return f"it is gone, not at version {expected.number}"
+    if known.current.number == expected.number:
+        return f"its version {expected.number} is one of a secret that was removed and made anew"
+    return f"it is at version {known.current.number}, not at version {expected.number}"
 
 
 def _features(options: VaultOptions) -> Features:

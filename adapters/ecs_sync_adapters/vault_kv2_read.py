@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from typing import Any
 from hvac.api.secrets_engines import KvV2
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync_adapters.numbered import Numbered
 from ecs_sync_adapters.vault_errors import reading_error
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import id_fault
@@ -28,15 +29,18 @@ class Standing(StrEnum):
     """It has no version: there is nothing, or metadata only."""
 
 
+_NONE = Numbered(0, 0)
+"""No version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the metadata of a secret tells. ``kept`` are the numbers of all versions, rising."""
+    """What the metadata of a secret tells. ``kept`` are all versions, in the order they were made."""
 
     standing: Standing
-    version: int = 0
-    changed: datetime | None = None
+    current: Numbered = _NONE
     attributes: Attributes = ()
-    kept: tuple[int, ...] = ()
+    kept: tuple[Numbered, ...] = ()
 
 
 _STRANGE = Failure(Kind.UNANSWERED, "the answer is not one of KV 2: check mount, url and proxies")
@@ -75,7 +79,7 @@ class Kv2Reader:
             return self._denied(id, known)
         if known.standing is not Standing.LIVE:
             return None
-        return Item(id, None, True, known.attributes, str(known.version), known.changed)
+        return Item(id, None, True, known.attributes, known.current.revision, known.current.changed)
 
     def read(self, id: ItemId, version: int | None) -> Item | None:
         """A secret with its value, in one call: as it is, or as a version was. None where that is deleted."""
@@ -102,23 +106,30 @@ class Kv2Reader:
         known = self.known(id)
         if isinstance(known, Failure):
             raise reading_error(known, f"{self._session.where}: reading the versions of {id}")
-        last = int(after or 0)
+        last = _NONE if after is None else Numbered.of(after)
         items = []
-        for number in known.kept:
-            if number > last:
-                item = self.read(id, number)
-                items.append(item or _unreadable(id, f"version {number} is deleted", str(number)))
-        reaches = bool(known.kept) and known.kept[0] <= last + 1 and known.kept[-1] >= last
-        whole = reaches or (not known.kept and after is None)
+        for each in known.kept:
+            if last is not None and each.number > last.number:
+                item = self.read(id, each.number)
+                reason = f"version {each.number} is deleted"
+                items.append(item or _unreadable(id, reason, each.revision))
         absent = () if known.kept else (id,)
-        calls = self._session.made - before
-        yield Page(tuple(items), absent, Proof() if whole else None, calls)
+        proof = Proof() if _is_whole(known.kept, last) else None
+        yield Page(tuple(items), absent, proof, self._session.made - before)
 
     def _denied(self, id: ItemId, failure: Failure) -> Item:
         """What is denied by itself is unreadable by itself. Raises what any other failure means."""
         if failure.kind is Kind.DENIED:
             return _unreadable(id, failure.reason)
         raise reading_error(failure, f"{self._session.where}: reading {id}")
+
+
+def _is_whole(kept: Sequence[Numbered], last: Numbered | None) -> bool:
+    """Are these all versions after ``last``, and is it one of the same secret, as far as it is still kept?"""
+    if last is None or not kept:
+        return last == _NONE
+    known = next((each for each in kept if each.number == last.number), last)
+    return kept[0].number <= last.number + 1 and kept[-1].number >= last.number and known == last
 
 
 def _unreadable(id: ItemId, reason: str, revision: Revision | None = None) -> Item:
@@ -130,20 +141,32 @@ def _known(answer: Answer) -> Known:
     told = answer.data
     number = int(told["current_version"])
     versions: Mapping[str, Any] = told["versions"]
-    kept = tuple(sorted(map(int, versions)))
+    kept = tuple(_made(int(name), versions[name]) for name in sorted(versions, key=int))
     if number == 0:
         return Known(Standing.ABSENT, kept=kept)
     current = versions[str(number)]
     gone = current["destroyed"] or _is_over(current["deletion_time"], answer.now)
     standing = Standing.DELETED if gone else Standing.LIVE
-    return Known(standing, number, _time(current["created_time"]), _attributes(told), kept)
+    return Known(standing, _made(number, current), _attributes(told), kept)
+
+
+def made(answer: Answer) -> Numbered | None:
+    """The version that a write made; None where the answer names none."""
+    try:
+        return _made(int(answer.data["version"]), answer.data)
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _made(number: int, told: Mapping[str, Any]) -> Numbered:
+    return Numbered.made(number, _time(told["created_time"]))
 
 
 def _item(id: ItemId, answer: Answer) -> Item | Failure | None:
     """The secret that an answer shows; None of a version whose data is gone."""
     try:
         told, tree = answer.data["metadata"], answer.data["data"]
-        revision, changed, shown = str(int(told["version"])), _time(told["created_time"]), _attributes(told)
+        version, shown = _made(int(told["version"]), told), _attributes(told)
     except (KeyError, ValueError, TypeError, AttributeError):
         return _STRANGE
     if tree is None:
@@ -151,8 +174,8 @@ def _item(id: ItemId, answer: Answer) -> Item | Failure | None:
     try:
         value = canonical(tree)
     except ValueError:
-        return _unreadable(id, "its JSON is nested too deep, or holds what is no text", revision)
-    return Item(id, value, True, shown, revision, changed)
+        return _unreadable(id, "its JSON is nested too deep, or holds what is no text", version.revision)
+    return Item(id, value, True, shown, version.revision, version.changed)
 
 
 def _is_over(deletion_time: str, now: datetime) -> bool:

@@ -110,7 +110,7 @@ def test_an_update_whose_answer_is_lost_is_sent_once_and_may_have_landed(world: 
     assert found is not None and found.value == value(n=2)
     assert len(world.writes) == 2
     if world.version == 2:
-        assert found.revision == "2"
+        assert (found.revision or "").startswith("2") and found.value == value(n=2)
 
 
 def test_a_delete_whose_answer_is_lost_is_sent_once_and_may_have_landed(world: World) -> None:
@@ -383,7 +383,7 @@ def test_a_raced_creation_over_a_deleted_secret_overwrites_nobody(bao: OpenBaoSe
     with front(bao.url) as door:
         vault = VaultKv2Adapter(options_of(door.url, mount="raced"))
         vault.write([Put("db", value(n=1), None)])
-        vault.write([Delete("db", "1")])
+        vault.write([Delete("db", items(vault.get(["db"]))[0].revision or "")])
 
         def somebody_comes(request: Request) -> bool:
             if request.method == "POST" and b'"cas": 1' in request.body.replace(b":1", b": 1"):

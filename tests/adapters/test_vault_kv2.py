@@ -13,6 +13,7 @@ import pytest
 from ecs_sync.adapter import Delete, Item, Put, Verdict
 from ecs_sync.errors import ConfigError, Denied, Rejected
 from ecs_sync.testing.subject import pages_of
+from ecs_sync_adapters.numbered import Numbered
 from ecs_sync_adapters.vault_json import as_go_writes_it, decoded
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultPlace
@@ -59,11 +60,27 @@ def one(vault: VaultKv2Adapter, id: str) -> Item:
     return item
 
 
-def put(vault: VaultKv2Adapter, id: str, raw: bytes, expected: str | None = None) -> str:
+def put(vault: VaultKv2Adapter, id: str, raw: bytes, version: int | None = None) -> str:
+    """The revision after a write over this version; a creation without one."""
+    expected = None if version is None else at(vault, id, version)
     [outcome] = vault.write([Put(id, raw, expected, secret=True)])
     assert outcome.verdict is APPLIED, outcome.reason
     assert outcome.revision is not None
     return outcome.revision
+
+
+def at(vault: VaultKv2Adapter, id: str, version: int) -> str:
+    """The revision that a version of this number has."""
+    found = vault.version(id, str(version))
+    assert found is not None and found.revision is not None
+    return found.revision
+
+
+def number(revision: str | None) -> int:
+    """The number of the version that a revision means."""
+    found = Numbered.of(revision or "")
+    assert found is not None
+    return found.number
 
 
 def verdict(vault: VaultKv2Adapter, write: Put | Delete) -> Verdict:
@@ -89,7 +106,7 @@ def test_a_delete_is_soft_and_can_be_undone_with_the_same_revision(
 ) -> None:
     put(vault, "db", value(user="app"))
     before = one(vault, "db")
-    assert verdict(vault, Delete("db", "1")) is APPLIED
+    assert verdict(vault, Delete("db", at(vault, "db", 1))) is APPLIED
     bao.call("POST", f"{mount}/undelete/db", {"versions": [1]})
     assert one(vault, "db") == before
 
@@ -99,7 +116,7 @@ def test_a_delete_names_its_version_so_what_came_after_it_stays(
 ) -> None:
     put(vault, "db", value(user="app"))
     bao.call("POST", f"{mount}/data/db", {"data": {"user": "theirs"}})
-    assert verdict(vault, Delete("db", "1")) is APPLIED
+    assert verdict(vault, Delete("db", at(vault, "db", 1))) is APPLIED
     assert one(vault, "db").value == value(user="theirs")
 
 
@@ -110,28 +127,28 @@ def test_destroy_is_used_only_where_the_connection_says_so(
     put(vault, "hard", value(user="app"))
     destroying = adapter_of(bao, mount=mount, deletes="destroy")
     assert (vault.features.keeps_deleted, destroying.features.keeps_deleted) == (True, False)
-    verdict(vault, Delete("soft", "1"))
-    verdict(destroying, Delete("hard", "1"))
+    verdict(vault, Delete("soft", at(vault, "soft", 1)))
+    verdict(destroying, Delete("hard", at(vault, "hard", 1)))
     versions = [
         bao.call("GET", f"{mount}/metadata/{name}")["data"]["versions"]["1"] for name in ("soft", "hard")
     ]
     assert [version["destroyed"] for version in versions] == [False, True]
     assert absent(vault.get(["soft", "hard"])) == ["soft", "hard"]
-    assert put(vault, "hard", value(user="again")) == "2"
+    assert number(put(vault, "hard", value(user="again"))) == 2
 
 
 def test_a_secret_is_created_again_over_its_deleted_version(vault: VaultKv2Adapter) -> None:
     put(vault, "db", value(user="one"))
-    verdict(vault, Delete("db", "1"))
-    assert put(vault, "db", value(user="two")) == "2"
+    verdict(vault, Delete("db", at(vault, "db", 1)))
+    assert number(put(vault, "db", value(user="two"))) == 2
 
 
 def test_an_update_does_not_undo_a_delete_though_the_version_is_still_current(
     bao: OpenBaoServer, mount: str, vault: VaultKv2Adapter
 ) -> None:
-    put(vault, "db", value(user="one"))
+    revision = put(vault, "db", value(user="one"))
     bao.call("DELETE", f"{mount}/data/db")
-    assert verdict(vault, Put("db", value(user="two"), "1")) is RACED
+    assert verdict(vault, Put("db", value(user="two"), revision)) is RACED
     assert absent(vault.get(["db"])) == ["db"]
 
 
@@ -143,9 +160,22 @@ def test_a_secret_made_anew_after_its_metadata_went_has_another_change_time(
     bao.call("DELETE", f"{mount}/metadata/db")
     put(vault, "db", value(user="other"))
     after = listed(vault)["db"]
-    assert before.revision == after.revision == "1"
+    assert number(before.revision) == number(after.revision) == 1
+    assert before.revision != after.revision
     assert before.changed is not None and after.changed is not None
     assert before.changed < after.changed
+
+
+def test_neither_an_update_nor_a_pin_nor_an_undo_meets_a_secret_that_was_made_anew(
+    bao: OpenBaoServer, mount: str, vault: VaultKv2Adapter
+) -> None:
+    before = put(vault, "db", value(user="one"))
+    bao.call("DELETE", f"{mount}/metadata/db")
+    put(vault, "db", value(user="other"))
+    [outcome] = vault.write([Put("db", value(user="two"), before)])
+    assert (outcome.verdict, "made anew" in outcome.reason) == (RACED, True)
+    assert one(vault, "db").value == value(user="other")
+    assert vault.version("db", before) is None
 
 
 def test_metadata_without_a_version_is_no_secret_and_can_become_one(
@@ -154,7 +184,7 @@ def test_metadata_without_a_version_is_no_secret_and_can_become_one(
     bao.call("POST", f"{mount}/metadata/db", {"custom_metadata": {"owner": "blue"}})
     assert listed(vault) == {}
     assert absent(vault.get(["db"])) == ["db"]
-    assert put(vault, "db", value(user="app")) == "1"
+    assert number(put(vault, "db", value(user="app"))) == 1
     assert one(vault, "db").attributes == (("metadata:owner", "blue"),)
 
 
@@ -165,8 +195,8 @@ def test_a_version_that_will_be_deleted_later_is_there_until_then(
     put(vault, "db", value(user="app"))
     told = bao.call("GET", f"{mount}/metadata/db")["data"]["versions"]["1"]
     assert told["deletion_time"] != ""
-    assert listed(vault)["db"].revision == "1"
-    assert put(vault, "db", value(user="two"), "1") == "2"
+    assert number(listed(vault)["db"].revision) == 1
+    assert number(put(vault, "db", value(user="two"), 1)) == 2
 
 
 def test_custom_metadata_is_shown_and_survives_writes(
@@ -174,7 +204,7 @@ def test_custom_metadata_is_shown_and_survives_writes(
 ) -> None:
     put(vault, "db", value(user="app"))
     bao.call("POST", f"{mount}/metadata/db", {"custom_metadata": {"owner": "blue"}, "max_versions": 3})
-    put(vault, "db", value(user="two"), "1")
+    put(vault, "db", value(user="two"), 1)
     wanted = (("metadata:owner", "blue"),)
     assert listed(vault)["db"].attributes == one(vault, "db").attributes == wanted
     assert bao.call("GET", f"{mount}/metadata/db")["data"]["max_versions"] == 3
@@ -183,7 +213,7 @@ def test_custom_metadata_is_shown_and_survives_writes(
 def test_a_mount_that_wants_cas_is_given_it(bao: OpenBaoServer, mount: str, vault: VaultKv2Adapter) -> None:
     bao.call("POST", f"{mount}/config", {"cas_required": True})
     put(vault, "db", value(user="one"))
-    assert put(vault, "db", value(user="two"), "1") == "2"
+    assert number(put(vault, "db", value(user="two"), 1)) == 2
 
 
 # -- history and pins
@@ -192,13 +222,13 @@ def test_a_mount_that_wants_cas_is_given_it(bao: OpenBaoServer, mount: str, vaul
 def test_a_deleted_version_is_unreadable_in_the_history_and_the_others_are_whole(
     bao: OpenBaoServer, mount: str, vault: VaultKv2Adapter
 ) -> None:
-    for number in range(3):
-        put(vault, "db", value(n=number), str(number) if number else None)
+    for version in range(3):
+        put(vault, "db", value(n=version), version or None)
     bao.call("POST", f"{mount}/delete/db", {"versions": [2]})
-    history = items(vault.history("db", "1"))
-    assert [(item.revision, item.value, item.unreadable) for item in history] == [
-        ("2", None, "version 2 is deleted"),
-        ("3", value(n=2), None),
+    history = items(vault.history("db", at(vault, "db", 1)))
+    assert [(number(item.revision), item.value, item.unreadable) for item in history] == [
+        (2, None, "version 2 is deleted"),
+        (3, value(n=2), None),
     ]
 
 
@@ -206,29 +236,37 @@ def test_a_history_that_lost_versions_or_began_anew_proves_nothing(
     bao: OpenBaoServer, mount: str, vault: VaultKv2Adapter
 ) -> None:
     bao.call("POST", f"{mount}/metadata/db", {"max_versions": 2})
-    for number in range(4):
-        put(vault, "db", value(n=number), str(number) if number else None)
-    [lost] = vault.history("db", "1").pages
-    [anew] = vault.history("db", "9").pages
-    [whole] = vault.history("db", "2").pages
-    assert [page.proof is not None for page in (lost, anew, whole)] == [False, False, True]
-    assert [item.revision for item in whole.items] == ["3", "4"]
+    revisions = [put(vault, "db", value(n=version), version or None) for version in range(4)]
+    [lost] = vault.history("db", revisions[0]).pages
+    [whole] = vault.history("db", revisions[1]).pages
+    [beyond] = vault.history("db", "9" + revisions[3][1:]).pages
+    [foreign] = vault.history("db", "3").pages
+    bao.call("DELETE", f"{mount}/metadata/db")
+    for version in range(4):
+        put(vault, "db", value(n=version), version or None)
+    [anew] = vault.history("db", revisions[2]).pages
+    proven = [page.proof is not None for page in (lost, whole, beyond, foreign, anew)]
+    assert proven == [False, True, False, False, False]
+    assert [number(item.revision) for item in whole.items] == [3, 4]
 
 
 def test_a_secret_that_never_was_has_an_empty_history(vault: VaultKv2Adapter) -> None:
     [page] = vault.history("never", None).pages
     assert (page.items, page.absent, page.proof is not None) == ((), ("never",), True)
-    [page] = vault.history("never", "3").pages
+    [page] = vault.history("never", "31700000000000000").pages
     assert page.proof is None
 
 
 def test_one_version_can_be_pinned(bao: OpenBaoServer, mount: str, vault: VaultKv2Adapter) -> None:
     put(vault, "db", value(n=1))
-    put(vault, "db", value(n=2), "1")
+    put(vault, "db", value(n=2), 1)
     pinned = vault.version("db", "1")
     assert pinned is not None
-    assert (pinned.value, pinned.revision, pinned.secret) == (value(n=1), "1", True)
-    assert [vault.version("db", text) for text in ("3", "0", "", "latest", "-1")] == [None] * 5
+    assert (pinned.value, number(pinned.revision), pinned.secret) == (value(n=1), 1, True)
+    assert pinned.revision is not None
+    assert vault.version("db", pinned.revision) == pinned
+    anew = pinned.revision[:-1] + ("1" if pinned.revision.endswith("0") else "0")
+    assert [vault.version("db", text) for text in ("3", "0", "", "latest", "-1", anew)] == [None] * 6
     bao.call("POST", f"{mount}/destroy/db", {"versions": [1]})
     assert vault.version("db", "1") is None
 
@@ -238,7 +276,7 @@ def test_a_secret_can_be_looked_at_without_being_read(bao: OpenBaoServer, mount:
         vault = VaultKv2Adapter(options_of(door.url, mount=mount))
         for id in ("db", "gone"):
             put(vault, id, value(user="app"))
-        verdict(vault, Delete("gone", "1"))
+        verdict(vault, Delete("gone", at(vault, "gone", 1)))
         before = len(door.requests)
         pages = list(vault.peek(["db", "gone", "missing"]).pages)
         asked = door.requests[before:]
@@ -281,7 +319,7 @@ def test_numbers_that_others_wrote_can_be_written_back_as_they_are_read(
     bao.call("POST", f"{mount}/data/db", {"data": {"a": 1e30, "b": 2.50, "c": 1e-9}})
     raw = one(vault, "db").value
     assert raw == b'{"a":1e+30,"b":2.5,"c":1e-9}'
-    put(vault, "db", raw, "1")
+    put(vault, "db", raw, 1)
     assert one(vault, "db").value == raw
 
 
@@ -363,7 +401,7 @@ def test_pages_count_exactly_the_calls_they_took(bao: OpenBaoServer, mount: str)
 
         calls(vault.list(ALL, None).pages)
         put(vault, "db", value(n=1))
-        put(vault, "db", value(n=2), "1")
+        put(vault, "db", value(n=2), 1)
         calls(vault.list(ALL, None).pages)
         calls(vault.list(VaultPlace("db"), None).pages)
         calls(vault.get(["db", "missing", "a/../b"]).pages)
@@ -375,13 +413,15 @@ def test_writes_cost_what_their_prices_say(bao: OpenBaoServer, mount: str) -> No
         vault = VaultKv2Adapter(options_of(door.url, mount=mount))
         absent(vault.get(["warm"]))
         prices = vault.features.prices
-        for write, price in (
-            (Put("db", value(n=1), None), prices.create),
-            (Put("db", value(n=2), "1"), prices.update),
-            (Delete("db", "2"), prices.delete),
-        ):
+        prices_of = {"create": prices.create, "update": prices.update, "delete": prices.delete}
+        revision = None
+        for name, price in prices_of.items():
             before = len(door.requests)
-            assert verdict(vault, write) is APPLIED
+            raw = value(write=name)
+            write = Delete("db", revision or "") if name == "delete" else Put("db", raw, revision)
+            [outcome] = vault.write([write])
+            assert outcome.verdict is APPLIED
+            revision = outcome.revision
             assert len(door.requests) - before == price.of(1)
 
 
@@ -403,7 +443,7 @@ def test_names_that_clients_rewrite_are_told_and_never_touched(vault: VaultKv2Ad
         [outcome] = vault.write([Put(id, value(n=2), None)])
         assert outcome.verdict is REFUSED
         assert items(vault.get([id]))[0].unreadable is not None
-    assert verdict(vault, Delete("x/../a/b", "1")) is REFUSED
+    assert verdict(vault, Delete("x/../a/b", at(vault, "a/b", 1))) is REFUSED
     assert one(vault, "a/b").value == value(n=1)
 
 
@@ -478,9 +518,9 @@ def test_what_a_policy_denies_is_unreadable_and_a_denied_folder_makes_no_proof(
     with pytest.raises(Denied):
         items(part.list(VaultPlace("dark/"), None))
     for write in (
-        Put("app/open", value(n=2), "1"),
+        Put("app/open", value(n=2), at(vault, "app/open", 1)),
         Put("app/new", value(n=2), None),
-        Delete("app/open", "1"),
+        Delete("app/open", at(vault, "app/open", 1)),
     ):
         [outcome] = part.write([write])
         assert outcome.verdict is REFUSED
@@ -500,10 +540,10 @@ def test_the_policy_of_the_documentation_is_enough(bao: OpenBaoServer, mount: st
     place = VaultPlace("acme/prod/")
     assert listed(vault, place) == {}
     put(vault, "acme/prod/db", value(n=1))
-    put(vault, "acme/prod/db", value(n=2), "1")
+    put(vault, "acme/prod/db", value(n=2), 1)
     assert one(vault, "acme/prod/db").value == value(n=2)
     assert len(items(vault.history("acme/prod/db", None))) == 2
-    assert verdict(vault, Delete("acme/prod/db", "2")) is APPLIED
+    assert verdict(vault, Delete("acme/prod/db", at(vault, "acme/prod/db", 2))) is APPLIED
     put(vault, "acme/prod/db", value(n=3))
 
 

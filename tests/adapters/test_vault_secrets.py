@@ -66,7 +66,7 @@ def everything_that_carries_a_value(
 
     attempt(Put("db", secret, None, secret=True))
     attempt(Put("db", secret, None, secret=True))
-    attempt(Put("db", value(password=CANARY + "2"), "9", secret=True))
+    attempt(Put("db", value(password=CANARY + "2"), "91700000000000000", secret=True))
     attempt(Put("db", CANARY.encode(), None))
     attempt(Put("db", b'{"n":' + secret, None))
     attempt(Put("db", value(n=[{CANARY: 2**60 + 1}]), None))
