@@ -8,52 +8,23 @@ from typing import Any
 
 import pytest
 from google.cloud.secretmanager_v1 import types
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ecs_sync.abilities import KeepsHistory, Peeks, Pins
-from ecs_sync.adapter import Delete, Item, Listing, Outcome, Put, Verdict, Write
-from ecs_sync.testing.subject import pages_of
-from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions, GcpSecretsPlace
-from ecs_sync_adapters.gcp_secrets_read import Version
+from ecs_sync.adapter import Delete, Put
+from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
-
-PLACE = GcpSecretsPlace("acme-prod-")
-MODE = "acme-prod-mode"
-RACED, REFUSED, APPLIED = Verdict.RACED, Verdict.REFUSED, Verdict.APPLIED
-
-
-def adapter_of(server: GcpSecretsServer, **more: Any) -> GcpSecretsAdapter:
-    given: dict[str, Any] = {"project": server.project, "endpoint": server.address, "plaintext": True, **more}
-    return GcpSecretsAdapter(GcpSecretsOptions(**given))
-
-
-def items(listing: Listing) -> list[Item]:
-    """All items of a complete listing."""
-    pages = list(pages_of(listing))
-    assert [page.proof is not None for page in pages] == [False] * (len(pages) - 1) + [True]
-    return [item for page in pages for item in page.items]
-
-
-def absent(listing: Listing) -> list[str]:
-    return [id for page in listing.pages for id in page.absent]
-
-
-def one(gcp: GcpSecretsAdapter, id: str = MODE) -> Item:
-    [item] = items(gcp.get([id]))
-    return item
-
-
-def at(gcp: GcpSecretsAdapter, id: str = MODE) -> str:
-    """The revision of what is there."""
-    revision = one(gcp, id).revision
-    assert revision is not None
-    return revision
-
-
-def write(gcp: GcpSecretsAdapter, write: Write) -> Outcome:
-    [outcome] = gcp.write([write])
-    return outcome
+from tests.adapters.gcp_sandbox import (
+    APPLIED,
+    MODE,
+    PLACE,
+    RACED,
+    absent,
+    adapter_of,
+    at,
+    items,
+    one,
+    write,
+)
 
 
 @pytest.fixture
@@ -211,27 +182,6 @@ def test_one_version_is_read_by_its_number_its_alias_or_its_revision(
     server.secrets.remove(MODE)
     server.secrets.set(MODE, b"other")
     assert gcp.version(MODE, first) is None
-
-
-versions = st.builds(Version, st.integers(1, 999_999_999), st.integers(0, 9_999_999_999_999_999))
-
-
-@given(versions)
-def test_a_revision_leads_back_to_its_version(version: Version) -> None:
-    assert Version.of(version.revision) == version
-
-
-@given(versions, versions)
-def test_revisions_rise_with_the_number_and_differ_where_anything_does(one: Version, other: Version) -> None:
-    assert (one.revision == other.revision) == (one == other)
-    if one.number != other.number:
-        assert (int(one.revision) < int(other.revision)) == (one.number < other.number)
-
-
-@given(st.text())
-def test_other_texts_are_no_revisions_or_those_they_look_like(text: str) -> None:
-    version = Version.of(text)
-    assert version is None or version.revision == text
 
 
 # -- states

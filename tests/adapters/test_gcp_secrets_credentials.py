@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,7 +29,7 @@ from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions
 from ecs_sync_adapters.gcp_secrets_session import Credential
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
 from ecs_sync_sandbox.real_server import free_port
-from tests.adapters.test_gcp_secrets import MODE, PLACE, adapter_of, at, items, one
+from tests.adapters.gcp_sandbox import MODE, PLACE, adapter_of, at, items, one
 
 CANARY = "canary-7f40c2d9e1"
 TOKEN = "token-51b8aa03c6"
@@ -117,6 +117,17 @@ def key_file(folder: Path, key: rsa.RSAPrivateKey, token_uri: str = "https://127
 
 
 @pytest.fixture
+def chain(key: rsa.RSAPrivateKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Has the default chain find a key whose tokens are given at an address."""
+
+    def lead(issuer: str) -> None:
+        path = key_file(tmp_path, key, f"{issuer}/token")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+
+    return lead
+
+
+@pytest.fixture
 def secure(server: GcpSecretsServer, authority: trustme.CA, tmp_path: Path) -> Any:
     """Builds adapters that speak TLS."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -171,15 +182,9 @@ def test_a_key_file_signs_for_itself_and_the_environment_is_not_heard(
 
 
 def test_the_default_chain_reads_the_file_that_the_environment_names(
-    server: GcpSecretsServer,
-    secure: Any,
-    key: rsa.RSAPrivateKey,
-    issuer: Issuer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    server: GcpSecretsServer, secure: Any, issuer: Issuer, chain: Callable[[str], None]
 ) -> None:
-    path = key_file(tmp_path, key, f"{issuer.url}/token")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    chain(issuer.url)
     gcp = secure()
     assert items(gcp.list(PLACE, None)) == [] and items(gcp.list(PLACE, None)) == []
     assert bearers(server) == {f"Bearer {TOKEN}"}
@@ -244,16 +249,10 @@ def test_another_service_account_is_acted_as(
 
 
 def test_a_token_that_is_no_longer_taken_is_fetched_anew_at_the_next_call(
-    server: GcpSecretsServer,
-    secure: Any,
-    key: rsa.RSAPrivateKey,
-    issuer: Issuer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    server: GcpSecretsServer, secure: Any, issuer: Issuer, chain: Callable[[str], None]
 ) -> None:
     issuer.tokens = ["old", "new"]
-    path = key_file(tmp_path, key, f"{issuer.url}/token")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    chain(issuer.url)
     gcp = secure()
     items(gcp.list(PLACE, None))
     server.tokens = {"new"}
@@ -298,62 +297,41 @@ def test_an_empty_chain_is_denied_and_was_sent_nothing(
 
 
 def test_an_issuer_that_refuses_is_a_denial_and_nothing_was_sent(
-    server: GcpSecretsServer,
-    secure: Any,
-    key: rsa.RSAPrivateKey,
-    issuer: Issuer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    server: GcpSecretsServer, secure: Any, issuer: Issuer, chain: Callable[[str], None]
 ) -> None:
     issuer.status = 400
-    path = key_file(tmp_path, key, f"{issuer.url}/token")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    chain(issuer.url)
     with pytest.raises(Denied):
         secure().write([Put(MODE, b"1", None)])
     assert server.count() == 0
 
 
 def test_an_issuer_that_is_away_was_sent_nothing_and_may_be_tried_again(
-    server: GcpSecretsServer,
-    secure: Any,
-    key: rsa.RSAPrivateKey,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    server: GcpSecretsServer, secure: Any, chain: Callable[[str], None]
 ) -> None:
-    path = key_file(tmp_path, key, f"http://127.0.0.1:{free_port()}/token")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    chain(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unavailable, match="no token could be fetched"):
         secure().write([Put(MODE, b"1", None)])
     assert server.count() == 0
 
 
 def test_an_issuer_that_hangs_is_given_up_in_time_and_nothing_was_sent(
-    server: GcpSecretsServer,
-    secure: Any,
-    key: rsa.RSAPrivateKey,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    server: GcpSecretsServer, secure: Any, chain: Callable[[str], None]
 ) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        path = key_file(tmp_path, key, f"http://127.0.0.1:{listener.getsockname()[1]}/token")
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        chain(f"http://127.0.0.1:{listener.getsockname()[1]}")
         with pytest.raises(Unavailable, match="no token could be fetched"):
             secure(read_timeout=0.3).write([Put(MODE, b"1", None)])
     assert server.count() == 0
 
 
 def test_passwords_of_the_home_directory_are_not_sent_to_who_issues_tokens(
-    secure: Any,
-    key: rsa.RSAPrivateKey,
-    issuer: Issuer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    secure: Any, issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chain: Callable[[str], None]
 ) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password word\n", encoding="utf-8")
-    path = key_file(tmp_path, key, f"{issuer.url}/token")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    chain(issuer.url)
     monkeypatch.setenv("HOME", str(tmp_path))
     items(secure().list(PLACE, None))
     assert ["authorization" in headers for _, headers, _ in issuer.asked] == [False]
@@ -418,14 +396,12 @@ def everything_that_carries_a_value(server: GcpSecretsServer, gcp: GcpSecretsAda
 def test_no_secret_and_no_token_is_in_any_log_or_error_even_at_debug(
     server: GcpSecretsServer,
     secure: Any,
-    key: rsa.RSAPrivateKey,
     issuer: Issuer,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    chain: Callable[[str], None],
 ) -> None:
-    path = key_file(tmp_path, key, f"{issuer.url}/token")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    chain(issuer.url)
     monkeypatch.setenv("GOOGLE_SDK_PYTHON_LOGGING_SCOPE", "google")
     caplog.set_level(logging.DEBUG)
     for name in ("google", "google.auth", "google.cloud.secretmanager_v1", "grpc", "urllib3", "requests"):

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from ecs_sync.adapter import Delete, Listing, Outcome, Page, Put, Verdict, Write
+from ecs_sync.adapter import Delete, Listing, Outcome, Page, Put, Write
 from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Circuit, Pace, Paced
 from ecs_sync.testing.faultproxy import FaultProxy
@@ -19,10 +19,21 @@ from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
 from ecs_sync_sandbox.real_server import free_port
-from tests.adapters.test_gcp_secrets import MODE, PLACE, absent, adapter_of, at, items, one, write
+from tests.adapters.gcp_sandbox import (
+    APPLIED,
+    MODE,
+    PLACE,
+    RACED,
+    REFUSED,
+    absent,
+    adapter_of,
+    at,
+    items,
+    one,
+    write,
+)
 
 Code = grpc.StatusCode
-APPLIED, REFUSED, RACED = Verdict.APPLIED, Verdict.REFUSED, Verdict.RACED
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from ecs_sync.model import Entry, Key, Scope, Value
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions, GcpSecretsPlace
 from ecs_sync_mappings.path import PathMapping, PathOptions
 from ecs_sync_sandbox.gcp_secrets import PERMISSIONS, GcpSecretsServer
-from tests.adapters.test_gcp_secrets import APPLIED, MODE, PLACE, REFUSED, adapter_of, at, items, one, write
+from tests.adapters.gcp_sandbox import APPLIED, MODE, PLACE, REFUSED, adapter_of, at, items, one, write
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs/providers/gcp-secrets.md"
 
