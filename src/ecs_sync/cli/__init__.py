@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb needs it: ``--help`` costs no SDK, no SQ
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ def main() -> None:
     if code == _INTERRUPTED:
         # Threads may still wait for a provider; the interpreter would wait for them.
         os._exit(code)
+    # At its end the interpreter looks for cycles in all that was imported, to free what ends anyway.
+    gc.freeze()
     sys.exit(code)
 
 

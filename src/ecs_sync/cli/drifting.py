@@ -26,8 +26,8 @@ def drift(call: Call, jobs: tuple[str, ...], every: bool) -> int:
     And by whom, where that is known, and whether a run would repair it safely. Nothing is written. Exits
     with 2 where there is drift that the link's mode does not leave so by design.
     """
-    from ecs_sync.render.documents import Drifts
     from ecs_sync.render.drifted import drift_page, drift_shown
+    from ecs_sync.render.outcomes import Drifts
 
     with call.workbench() as bench:
         names = chosen_jobs(bench, jobs)

@@ -14,7 +14,7 @@ from ecs_sync.cli.planning import codes_of, failures_part, failures_shown
 from ecs_sync.exits import first
 
 if TYPE_CHECKING:
-    from ecs_sync.render.documents import ReportShown
+    from ecs_sync.render.outcomes import ReportShown
     from ecs_sync.render.planned import Showing
     from ecs_sync.report import Report
     from ecs_sync.saved import SavedPlan
@@ -94,7 +94,7 @@ def _carry_out(
     allow: str | None = None,
 ) -> int:
     """Carries the jobs out, and tells. ``allow`` lifts the limits, where it is not the plan's own command."""
-    from ecs_sync.render.documents import Reports
+    from ecs_sync.render.outcomes import Reports
     from ecs_sync.render.ran import report_page
 
     showing = call.showing(bench)

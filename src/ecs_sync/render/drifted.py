@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from ecs_sync.drift import Drift, DriftReport, Moved, Repair
-from ecs_sync.render.documents import DriftRow, DriftShown, Limit
+from ecs_sync.render.documents import Limit
+from ecs_sync.render.outcomes import DriftRow, DriftShown
 from ecs_sync.render.page import Became, Code, Command, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.planned import Showing, entries_of, link_looked, links_part, not_seen, unseen_part
 from ecs_sync.render.shown import displays

@@ -6,14 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from ecs_sync.plan import Kind
 from ecs_sync.protocol import Result
-from ecs_sync.render.documents import (
-    ChangePlanned,
-    OutcomeShown,
-    RecoveredShown,
-    ReportShown,
-    Settling,
-    Unannounced,
-)
+from ecs_sync.render.documents import ChangePlanned, Settling
+from ecs_sync.render.outcomes import OutcomeShown, RecoveredShown, ReportShown, Unannounced
 from ecs_sync.render.page import Code, Part, Row, Say, Table, Title, Tone
 from ecs_sync.render.planned import (
     Showing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ecs_sync.render.documents import Drifts, Plans, Reports
+from ecs_sync.render.documents import Plans
 from ecs_sync.render.escape import dumps
 from ecs_sync.render.listings import (
     Amendment,
@@ -21,6 +21,7 @@ from ecs_sync.render.listings import (
     Runs,
     StoreShown,
 )
+from ecs_sync.render.outcomes import Drifts, Reports
 from ecs_sync.render.validated import Validation
 
 Document = (

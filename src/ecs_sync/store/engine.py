@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Dialect, Engine, Select, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.dml import Insert
 
@@ -235,7 +234,14 @@ def _meaning(error: DBAPIError) -> str:
 
 def insert(dialect: Dialect, table: Any) -> Any:
     """An INSERT that knows ON CONFLICT, in the words of the database."""
-    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+    # One of the two is in use, and PostgreSQL's takes as long to import as half of SQLAlchemy.
+    if dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def many(connection: Connection, statement: Insert, rows: Sequence[tuple[Any, ...]]) -> int:
