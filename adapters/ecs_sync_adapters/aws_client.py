@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from ecs_sync_adapters.aws_errors import Failure, call, reading_error
-from ecs_sync_adapters.aws_session import Credential, Endpoint, Service, build_client
+from ecs_sync_adapters.aws_session import Client, Credential, Endpoint, Service, build_client
 
 _NAMES: dict[Service, str] = {
     "ssm": "SSM",
@@ -22,26 +22,34 @@ class SharedClient:
     def __init__(self, service: Service, credential: Credential, endpoint: Endpoint) -> None:
         self._service, self._credential, self._endpoint = service, credential, endpoint
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._client: Client | None = None
 
     def connected(self) -> Any:
-        """The SDK's client. Raises Denied where the credential cannot be had, Unavailable where not yet."""
+        """The SDK's client, with a credential that is good for now: what goes wrong with one is no request's
+        fate. Raises Denied where there is none, Unavailable where it cannot be had yet.
+        """
         with self._lock:
             if self._client is None:
-                made = call(
-                    build_client,
-                    service=self._service,
-                    credential=self._credential,
-                    endpoint=self._endpoint,
+                self._client = self._told(
+                    call(
+                        build_client,
+                        service=self._service,
+                        credential=self._credential,
+                        endpoint=self._endpoint,
+                    )
                 )
-                if isinstance(made, Failure):
-                    raise reading_error(made, f"connecting to {_NAMES[self._service]}")
-                self._client = made
-            return self._client
+            client = self._client
+        self._told(call(client.keys.get_frozen_credentials))
+        return client.sdk
+
+    def _told(self, made: Any) -> Any:
+        if isinstance(made, Failure):
+            raise reading_error(made, f"connecting to {_NAMES[self._service]}")
+        return made
 
     def close(self) -> None:
         """Closes the connections."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            client.sdk.close()

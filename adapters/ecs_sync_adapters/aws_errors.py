@@ -89,9 +89,14 @@ def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
     except sdk.ClientError as error:
         return _answered(error, operation.__name__)
     except (*_IDENTITY,) as error:
-        return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {_NO_CREDENTIAL}")
+        why = _MFA if isinstance(error, sdk.RefreshWithMFAUnsupportedError) else _NO_CREDENTIAL
+        return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {why}")
     except (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError) as error:
         return Failure(Kind.UNSENT, type(error).__name__, "AWS is not reachable: check endpoint and region")
+    except sdk.SSLError as error:
+        # Of a certificate the handshake tells, before anything else is sent.
+        kind = Kind.UNSENT if "CERTIFICATE_VERIFY_FAILED" in str(error) else Kind.UNANSWERED
+        return Failure(kind, "SSLError", f"no TLS with AWS: {_TLS}")
     except sdk.ParamValidationError:
         return Failure(Kind.REFUSED, "ParamValidation", "the request is not one that AWS takes")
     except (sdk.BotoCoreError, ResponseParserError) as error:
@@ -217,6 +222,11 @@ _NOT_AWS = Failure(Kind.UNANSWERED, "NotAws", "the answer is not one of AWS: che
 _NO_CREDENTIAL = (
     "the chain that 'credential' names gave none. Log in again, or check profile, role and token file"
 )
+_MFA = (
+    "the profile's role wants an MFA code, and nobody is asked for one. Log in with another tool, and name a "
+    "profile with the keys of that session"
+)
+_TLS = "check endpoint and proxies, and that the server's certificate is one of AWS_CA_BUNDLE or a public one"
 _STALE = "log in again or renew the keys, and check the machine's clock"
 
 _IDENTITY: tuple[type[Exception], ...] = (

@@ -1,7 +1,8 @@
 """A boto3 client from options: the credential from where the configuration says, and from nowhere else.
 
 botocore logs request and response bodies at DEBUG, secrets included. Calls made inside `unlogged` keep
-every record under WARNING of botocore, boto3 and urllib3 to themselves, in this thread only.
+every record under WARNING of botocore, boto3 and urllib3 to themselves, and all tracebacks, in this
+thread only.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
+    RefreshWithMFAUnsupportedError,
 )
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
@@ -109,18 +111,29 @@ class Endpoint:
         return Config(**settings)
 
 
-def build_client(service: Service, credential: Credential, endpoint: Endpoint) -> Any:
-    """A client, safe to share between threads. Raises botocore's errors for a profile that is not there."""
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The SDK's client of a service, safe to share between threads, and the credential that it signs with."""
+
+    sdk: Any
+    keys: Any
+
+
+def build_client(service: Service, credential: Credential, endpoint: Endpoint) -> Client:
+    """Raises botocore's errors for a profile that is not there, or where there is no credential."""
     hush()
     with unlogged():
         session = _session(credential, endpoint)
+        keys = session.get_credentials()
+        if keys is None:
+            raise NoCredentialsError
         client = boto3.Session(botocore_session=session, region_name=endpoint.region).client(
             service, endpoint_url=endpoint.url, config=endpoint.config()
         )
     for name in tuple(logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("botocore", "boto3", "urllib3"):
             logging.getLogger(name).addFilter(_fit_to_log)
-    return client
+    return Client(client, keys)
 
 
 @contextmanager
@@ -134,15 +147,19 @@ def unlogged() -> Iterator[None]:
 
 
 def _fit_to_log(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or not _unlogged.get()
+    if not _unlogged.get():
+        return True
+    # A traceback goes through frames that hold requests and keys, and a logger may show their locals.
+    record.exc_info = record.exc_text = None
+    return record.levelno >= logging.WARNING
 
 
 def _session(credential: Credential, endpoint: Endpoint) -> Session:
     match credential.name:
         case "default":
-            return Session()
+            return _unattended(Session(), endpoint)
         case "profile":
-            return _profile_session(credential.profile or "")
+            return _profile_session(credential.profile or "", endpoint)
         case "explicit":
             return _keys_session(credential)
         case "assume-role":
@@ -170,8 +187,25 @@ def _keys_session(credential: Credential) -> Session:
     return session
 
 
-def _profile_session(profile: str) -> Session:
-    session = Session(profile=profile)  # which leaves out the keys of the environment
+def _unattended(session: Session, endpoint: Endpoint) -> Session:
+    """The session of a chain that may assume roles by itself: where and how we would, and asking nobody.
+
+    Its own clients, of STS and SSO, would go by the region, the endpoints and the retries of the environment.
+    """
+    session.set_config_variable("region", endpoint.region)
+    session.set_default_client_config(endpoint.config())
+    resolver = session.get_component("credential_provider")
+    resolver.get_provider("assume-role")._prompter = _ask_nobody
+    return session
+
+
+def _ask_nobody(_: str) -> str:
+    raise RefreshWithMFAUnsupportedError
+
+
+def _profile_session(profile: str, endpoint: Endpoint) -> Session:
+    # Which leaves out the keys of the environment.
+    session = _unattended(Session(profile=profile), endpoint)
     resolver = session.get_component("credential_provider")
     for elsewhere in ("ec2-credentials-file", "boto-config", "container-role", "iam-role"):
         resolver.remove(elsewhere)
@@ -182,9 +216,9 @@ def _role_session(credential: Credential, endpoint: Endpoint) -> Session:
     if credential.access_key_id:
         source = _keys_session(credential)
     elif credential.profile:
-        source = _profile_session(credential.profile)
+        source = _profile_session(credential.profile, endpoint)
     else:
-        source = Session()
+        source = _unattended(Session(), endpoint)
     keys = source.get_credentials()
     if keys is None:
         raise NoCredentialsError

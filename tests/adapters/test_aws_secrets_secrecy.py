@@ -243,7 +243,7 @@ def test_a_write_for_which_sts_fails_was_not_sent_and_may_be_tried_again(aws: Aw
 
 def test_an_endpoint_of_the_environment_never_gets_the_secrets(poisoned: pytest.MonkeyPatch) -> None:
     credential = Credential("explicit", access_key_id="K", secret_access_key="word")
-    client = build_client("secretsmanager", credential, Endpoint("eu-west-1"))
+    client = build_client("secretsmanager", credential, Endpoint("eu-west-1")).sdk
     assert client.meta.endpoint_url == "https://secretsmanager.eu-west-1.amazonaws.com"
 
 

@@ -193,7 +193,7 @@ def test_an_endpoint_of_the_environment_never_gets_the_secrets(
     config.write_text(f"[profile acme]\nendpoint_url = http://127.0.0.1:9\n{keys}")
     poisoned.setenv("AWS_CONFIG_FILE", str(config))
     credential = Credential(name, profile="acme", access_key_id="K", secret_access_key="word")
-    client = build_client("ssm", credential, Endpoint("eu-west-1"))
+    client = build_client("ssm", credential, Endpoint("eu-west-1")).sdk
     assert client.meta.endpoint_url == "https://ssm.eu-west-1.amazonaws.com"
 
 
