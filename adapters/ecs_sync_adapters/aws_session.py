@@ -122,6 +122,7 @@ class Client:
 def build_client(service: Service, credential: Credential, endpoint: Endpoint) -> Client:
     """Raises botocore's errors for a profile that is not there, or where there is no credential."""
     hush()
+    _muffle()
     with unlogged():
         session = _session(credential, endpoint)
         keys = session.get_credentials()
@@ -130,9 +131,7 @@ def build_client(service: Service, credential: Credential, endpoint: Endpoint) -
         client = boto3.Session(botocore_session=session, region_name=endpoint.region).client(
             service, endpoint_url=endpoint.url, config=endpoint.config()
         )
-    for name in tuple(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in ("botocore", "boto3", "urllib3"):
-            logging.getLogger(name).addFilter(_fit_to_log)
+    _muffle()
     return Client(client, keys)
 
 
@@ -144,6 +143,13 @@ def unlogged() -> Iterator[None]:
         yield
     finally:
         _unlogged.reset(token)
+
+
+def _muffle() -> None:
+    """Makes `unlogged` hold for the loggers there are. The SDK makes some only when it is first used."""
+    for name in tuple(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("botocore", "boto3", "urllib3"):
+            logging.getLogger(name).addFilter(_fit_to_log)
 
 
 def _fit_to_log(record: logging.LogRecord) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -20,6 +21,7 @@ from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 from tests.adapters import secrets_sandbox, ssm_sandbox
 from tests.adapters.ssm_sandbox import ROOT, adapter_of, items
 
+CANARY = "canary-94be21f07c"
 MODE = "/acme/prod/mode"
 NOTHING = {"access_key_id": None, "secret_access_key": None}
 ROLE = """
@@ -165,3 +167,26 @@ def test_a_server_whose_certificate_is_not_trusted_was_sent_nothing(tmp_path: Pa
             with pytest.raises(Unavailable, match="certificate"):
                 adapter.write([Put(id, b"on", None)])
         assert server.requests == []
+
+
+def test_what_a_container_gives_is_in_no_log_from_the_first_call_on(
+    aws: AwsServer,
+    profiles: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in tuple(logging.root.manager.loggerDict):
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
+
+    def respond(_: Request) -> Reply:
+        return Reply(200, f'{{"AccessKeyId": "AKID", "SecretAccessKey": "{CANARY}"'.encode())
+
+    with HttpServer(respond) as container:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.url)
+        ssm = adapter_of(aws, **NOTHING, credential="default")
+        with pytest.raises(Denied, match="no usable credential"):
+            items(ssm.list(ROOT, None))
+        assert container.requests
+    assert CANARY not in "\n".join(str(vars(record)) for record in caplog.records)
+    assert CANARY not in caplog.text
