@@ -13,6 +13,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import requests
@@ -32,7 +33,7 @@ from ecs_sync.adapter import (
     attributes,
 )
 from ecs_sync.errors import ConfigError, Denied, Rejected
-from ecs_sync_adapters.consul_errors import FAILURES, STALE, outcomes, reading, spoiled, writing
+from ecs_sync_adapters.consul_errors import FAILURES, STALE, done, outcomes, reading, spoiled, writing
 from ecs_sync_adapters.consul_http import (
     CHUNK,
     Answer,
@@ -57,6 +58,7 @@ __all__ = ["ConsulAdapter", "ConsulOptions", "ConsulPlace"]
 _BODY_LIMIT = 512 * 1024
 """Bytes of the largest transaction, as JSON with values in base64: ``txn_max_req_len``."""
 _PAGE = 1000
+_Ops = Sequence[dict[str, Any]]
 
 
 class ConsulAdapter:
@@ -110,18 +112,18 @@ class ConsulAdapter:
         return Listing(self._pages(place), calls=1)
 
     def _unmoved(self, place: ConsulPlace, since: Token) -> bool:
-        names = _Names()
-        try:
+        def look() -> bool:
+            names = _Names()
             with self._open(place, ("keys", "")) as response:
                 if response.status_code != 404:
                     for name in elements(response.iter_content(CHUNK)):
                         names.add(name)
                 return since == names.token(response) or _is_empty(since, names)
-        except FAILURES as error:
-            raise reading(error, f"{self._where}: listing the names below {str(place)!r}") from None
+
+        return done(look, reading, f"{self._where}: listing the names below {str(place)!r}")
 
     def _pages(self, place: ConsulPlace) -> Iterator[Page]:
-        names, calls = _Names(), 1
+        names, calls, failed = _Names(), 1, None
         what = f"{self._where}: listing {str(place)!r}"
         try:
             with self._open(place, ("recurse", "")) as response:
@@ -133,7 +135,9 @@ class ConsulAdapter:
                         calls = 0
                 token, hidden = names.token(response), self._hidden(response)
         except FAILURES as error:
-            raise reading(error, what) from None
+            failed = reading(error, what)
+        if failed is not None:
+            raise failed
         if hidden:
             raise Denied(f"{what}: {hidden}")
         yield Page(proof=Proof(token), calls=calls)
@@ -162,11 +166,12 @@ class ConsulAdapter:
         """
         if self._has_tenants:
             return 0
-        try:
+
+        def look() -> None:
             with self._transport.open("GET", f"/v1/kv/{id}") as response:
                 finish(response)
-        except FAILURES as error:
-            raise reading(error, what) from None
+
+        done(look, reading, what)
         self._has_tenants = True
         return 1
 
@@ -184,12 +189,22 @@ class ConsulAdapter:
             ops = [self._op(Verb="get-or-empty", Key=id) for id in asked]
             what = f"{self._where}: reading {_some(asked)}"
             calls = 1 + self._find_tenants(asked[0], what)
-            try:
-                found = {pair["Key"]: pair for pair in _results(self._client.txn.put(ops))}
-                yield _point_reads(asked, found, calls)
-            except FAILURES as error:
-                raise reading(error, what) from None
+            yield done(partial(self._looked_at, ops, asked, calls), reading, what)
         yield Page(proof=Proof(), calls=0)
+
+    def _looked_at(self, ops: _Ops, asked: Sequence[ItemId], calls: int) -> Page:
+        """What a transaction of reads shows: an absent key has no CreateIndex, a forbidden one no result."""
+        found = {pair["Key"]: pair for pair in _results(self._client.txn.put(ops))}
+        items, absent = [], []
+        for id in asked:
+            pair = found.get(id)
+            if pair is None:
+                items.append(Item(id, None, unreadable="the token may not read this key"))
+            elif pair["CreateIndex"] == 0:
+                absent.append(id)
+            else:
+                items.append(_item(pair))
+        return Page(tuple(items), tuple(absent), calls=calls)
 
     def write(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One transaction. A single value too large for one goes as a single conditional PUT."""
@@ -203,27 +218,40 @@ class ConsulAdapter:
         ops = [self._op(**_fields(write)) for write in writes]
         what = f"{self._where}: writing {_some([write.id for write in writes])}"
         self._find_tenants(writes[0].id, what)
+        # The package makes the body of the same operations in the same way.
+        if len(json.dumps(ops)) > _BODY_LIMIT:
+            return [self._write_large(writes, what)]
+        answer = done(partial(self._carried_out, ops, writes), writing, what)
+        return outcomes(answer, writes, what) if isinstance(answer, Answer) else answer
+
+    def _carried_out(
+        self, ops: Sequence[dict[str, Any]], writes: Sequence[Write]
+    ) -> Sequence[Outcome] | Answer:
+        """What became of a transaction, or the answer that refused it. A delete has no result of its own."""
         try:
-            # The package makes the body of the same operations in the same way.
-            if len(json.dumps(ops)) > _BODY_LIMIT:
-                return [self._write_large(writes, what)]
             results = {pair["Key"]: str(pair["ModifyIndex"]) for pair in _results(self._client.txn.put(ops))}
         except Answer as answer:
-            return outcomes(answer, writes, what)
-        except FAILURES as error:
-            raise writing(error, what) from None
+            return answer
+        if any(isinstance(write, Put) and write.id not in results for write in writes):
+            raise Garbled("the answer to a transaction does not tell what it wrote")
         return [_applied(write, results.get(write.id)) for write in writes]
 
     def _write_large(self, writes: Sequence[Write], what: str) -> Outcome:
         """A PUT tells no new index, so the outcome has no revision."""
         match writes:
             case [Put() as put]:
-                flags, index = int(dict(put.attributes).get("flags", 0)), int(put.expected or 0)
-                if self._client.kv.put(put.id, put.value, cas=index, flags=flags):
-                    return _applied(put, None)
-                return Outcome(put.id, Verdict.RACED, reason=STALE)
+                return done(partial(self._put, put), writing, what)
             case _:
                 raise Rejected(f"{what}: more than {BATCH_BYTES} bytes in one batch")
+
+    def _put(self, put: Put) -> Outcome:
+        flags, index = int(dict(put.attributes).get("flags", 0)), int(put.expected or 0)
+        match self._client.kv.put(put.id, put.value, cas=index, flags=flags):
+            case True:
+                return _applied(put, None)
+            case False:
+                return Outcome(put.id, Verdict.RACED, reason=STALE)
+        raise Garbled("the answer to a write is neither true nor false")
 
     def _fault(self, write: Write) -> tuple[Verdict, str] | None:
         """Why a write need not be sent: what Consul would bend, refuse, or take for something else."""
@@ -239,9 +267,9 @@ class ConsulAdapter:
                     Verdict.REFUSED,
                     f"{len(write.value)} bytes; Consul's values have at most {VALUE_LIMIT}",
                 )
-            if not re.fullmatch(r"[0-9]{1,20}", dict(write.attributes).get("flags", "0")):
+            if not _is_unsigned(dict(write.attributes).get("flags", "0")):
                 return Verdict.REFUSED, "the attribute 'flags' is not an unsigned number of 64 bits"
-        if write.expected is not None and not re.fullmatch(r"[1-9][0-9]*", write.expected):
+        if write.expected is not None and (write.expected == "0" or not _is_unsigned(write.expected)):
             return Verdict.RACED, "the expected revision is none that Consul gives"
         return None
 
@@ -251,16 +279,19 @@ class ConsulAdapter:
         True at once where there is no token. Consul adds up to a sixteenth to the time it waits.
         """
         index = (since or "").partition("-")[0]
-        if not index:
+        if not index.isdigit():
             return True
         wait = max(1, int(timeout * 1000 * 16 / 17))
-        params = (("keys", ""), ("separator", "/"), ("index", index), ("wait", f"{wait}ms"))
-        try:
+        # To the index 0 an agent answers at once, and so it would be asked again and again.
+        after = str(max(1, int(index)))
+        params = (("keys", ""), ("separator", "/"), ("index", after), ("wait", f"{wait}ms"))
+
+        def look() -> bool:
             with self._transport.open("GET", f"/v1/kv/{place.root}", params, wait=timeout) as response:
                 finish(response)
-                return bool(response.headers["X-Consul-Index"] != index)
-        except FAILURES as error:
-            raise reading(error, f"{self._where}: watching {str(place)!r}") from None
+                return response.headers["X-Consul-Index"] not in (index, after)
+
+        return done(look, reading, f"{self._where}: watching {str(place)!r}")
 
     def close(self) -> None:
         self._transport.close()
@@ -316,20 +347,6 @@ def _item(pair: dict[str, Any]) -> Item:
     return Item(pair["Key"], value, attributes=attributes(flags), revision=str(pair["ModifyIndex"]))
 
 
-def _point_reads(asked: Sequence[ItemId], found: dict[str, dict[str, Any]], calls: int) -> Page:
-    """What a transaction of reads shows: an absent key has no CreateIndex, a forbidden one no result."""
-    items, absent = [], []
-    for id in asked:
-        pair = found.get(id)
-        if pair is None:
-            items.append(Item(id, None, unreadable="the token may not read this key"))
-        elif pair["CreateIndex"] == 0:
-            absent.append(id)
-        else:
-            items.append(_item(pair))
-    return Page(tuple(items), tuple(absent), calls=calls)
-
-
 def _fields(write: Write) -> dict[str, Any]:
     match write:
         case Put(id, value, expected, _, pairs):
@@ -347,11 +364,17 @@ def _fields(write: Write) -> dict[str, Any]:
 
 
 def _results(answer: Any) -> list[dict[str, Any]]:
-    """The pairs of a transaction's answer. Raises `Garbled`."""
-    results = answer.get("Results") or [] if isinstance(answer, dict) else None
+    """The pairs of a transaction's answer, which names them also where there are none. Raises `Garbled`."""
+    results = answer.get("Results", "") if isinstance(answer, dict) else ""
+    results = [] if results is None else results
     if not isinstance(results, list) or not all(isinstance(r, dict) and "KV" in r for r in results):
         raise Garbled("the answer to a transaction is not one")
     return [result["KV"] for result in results]
+
+
+def _is_unsigned(text: str) -> bool:
+    """Is it a number of 64 bits without a sign?"""
+    return re.fullmatch(r"0|[1-9][0-9]{0,19}", text) is not None and int(text) < 2**64
 
 
 def _applied(write: Write, revision: str | None) -> Outcome:

@@ -6,7 +6,8 @@ No message holds what the agent answered: it is matched against known texts, and
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import requests
 import urllib3
@@ -16,6 +17,8 @@ from ecs_sync.adapter import Outcome, Verdict, Write
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.consul_http import Answer, Garbled
 from ecs_sync_adapters.http_reach import LOGIN, Unsent, lost, seconds, unsent
+
+T = TypeVar("T")
 
 FAILURES: tuple[type[Exception], ...] = (
     Answer,
@@ -33,6 +36,15 @@ STALE = "the key is not at the expected ModifyIndex"
 _DENIED = "the token may not; give it the policy of docs/providers/consul.md"
 
 
+def done(ask: Callable[[], T], translate: Callable[[Exception, str], AdapterError], what: str) -> T:
+    """What ``ask`` gives. What it raises is translated and left behind, for it holds request and token."""
+    try:
+        return ask()
+    except FAILURES as error:
+        failed = translate(error, what)
+    raise failed
+
+
 def outcomes(answer: Answer, writes: Sequence[Write], what: str) -> list[Outcome]:
     """Outcomes of a transaction that Consul refused. Raises where the refusal is of no single write.
 
@@ -46,7 +58,7 @@ def outcomes(answer: Answer, writes: Sequence[Write], what: str) -> list[Outcome
     error = writing(answer, what)
     if isinstance(error, Rejected) and len(writes) == 1:
         return spoiled(writes, {0: (Verdict.REFUSED, str(error))})
-    raise error from None
+    raise error
 
 
 def spoiled(writes: Sequence[Write], faults: dict[int, tuple[Verdict, str]]) -> list[Outcome]:
@@ -65,7 +77,7 @@ def _errors(answer: Answer, count: int, what: str) -> list[tuple[int, str]]:
     except (ValueError, KeyError, TypeError):
         errors = []
     if not errors or any(not 0 <= number < count for number, _ in errors):
-        raise Unacknowledged(f"{what}: a conflict was answered, but not by Consul; was it applied?") from None
+        raise Unacknowledged(f"{what}: a conflict was answered, but not by Consul; was it applied?")
     return errors
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,8 +72,10 @@ def _problems(options: ConsulOptions) -> Iterator[str]:
         yield "url: holds a user name; a token belongs into the option 'token'"
     if options.token is not None and not re.fullmatch(r"[\x21-\x7e]+", options.token):
         yield "token: is empty, or holds a space, a line break or other than ASCII letters"
-    if not (math.isfinite(options.timeout) and options.timeout > 0):
-        yield "timeout: must be a number of seconds above 0"
+    if not 0 < options.timeout <= 3600:
+        yield "timeout: must be a number of seconds above 0, and an hour at most"
+    if options.datacenter is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", options.datacenter):
+        yield "datacenter: letters, digits, '-' and '_'"
     if not 1 <= options.operations <= 128:
         yield "operations: Consul takes 64 in one transaction, 128 from version 1.14"
     for name in ("namespace", "partition"):
@@ -87,7 +88,7 @@ _TENANCY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?")
 _DOTS = Rule(r"(^|/)\.{1,2}(/|$)", "it has a '.' or '..' segment: clients and servers rewrite such paths")
 _EMPTY = Rule(r"//", "it has an empty segment: Consul collapses '//' in paths")
 _LEADING = Rule(r"^/", "it begins with '/': Consul's keys do not")
-_CONTROL = Rule(r"[\x00-\x1f\x7f]", "it holds a control character")
+_CONTROL = Rule(r"[\x00-\x1f\x7f\ud800-\udfff]", "it holds a control character or a lone surrogate")
 _RULES = (_LEADING, _EMPTY, _DOTS, _CONTROL)
 
 

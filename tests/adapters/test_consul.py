@@ -917,11 +917,14 @@ def test_neither_token_nor_value_is_in_any_error_or_log(
     said: list[str] = []
     echo = f"{CANARY} {value.decode()}"
     for status in (200, 302, 400, 401, 403, 404, 409, 413, 418, 429, 500, 503):
-        server.fail_next(status, {"X-Consul-Index": "1", "Retry-After": CANARY}, echo, times=3)
+        server.fail_next(status, {"X-Consul-Index": "1", "Retry-After": CANARY}, echo, times=6)
         for attempt in (
             lambda: adapter.write([Put("acme/prod/a", value, None)]),
             lambda: read(adapter.list(PLACE, None)),
             lambda: read(adapter.get(["acme/prod/a"])),
+            lambda: list(adapter.list(PLACE, "1-x").pages),
+            lambda: adapter.watch(PLACE, "1-x", 0.1),
+            lambda: adapter.write([Put("acme/prod/a", value * 60_000, None)]),
         ):
             said.append(spoken(attempt))
     for plan in (server.faults.drop_next, server.faults.hang_next):
@@ -935,10 +938,11 @@ def test_neither_token_nor_value_is_in_any_error_or_log(
 
 
 def spoken(attempt: Any) -> str:
-    """All that an attempt says, with its traceback and every exception behind it that is shown."""
+    """All that an attempt says, with its traceback, and with no exception behind it that holds a request."""
     try:
         return repr(attempt())
     except AdapterError as error:
+        assert error.__context__ is None
         return "".join(traceback.format_exception(error))
 
 
@@ -963,3 +967,84 @@ def test_the_example_in_the_documentation_prints_what_it_says(capsys: pytest.Cap
     code = text.partition("```python\n")[2].partition("```")[0]
     exec(code, {})
     assert code.rstrip().rpartition("# ")[2] == capsys.readouterr().out.strip()
+
+
+# ---- answers of somebody else, and numbers that no agent takes -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", "[]", "true", "null", '{"Results": null}', '{"Results": [{"KV": {}}]}']
+)
+def test_an_answer_that_acknowledges_nothing_is_no_acknowledgement(
+    server: ConsulServer, adapter: ConsulAdapter, body: str
+) -> None:
+    server.fail_next(200, body=body)
+    with pytest.raises(Unacknowledged):
+        adapter.write([Put("acme/prod/a", b"1", None)])
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "null", '"true"', "1", ""])
+def test_a_large_value_is_raced_or_applied_only_where_the_agent_says_so(
+    server: ConsulServer, adapter: ConsulAdapter, body: str
+) -> None:
+    server.fail_next(200, body=body)
+    with pytest.raises(Unacknowledged):
+        adapter.write([Put("acme/prod/a", b"x" * 500_000, None)])
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "null", '{"Results": 5}'])
+def test_a_read_that_somebody_else_answers_shows_nothing_as_hidden(
+    server: ConsulServer, adapter: ConsulAdapter, body: str
+) -> None:
+    server.fail_next(200, {"X-Consul-Index": "1"}, body)
+    with pytest.raises(Unavailable):
+        read(adapter.get(["acme/prod/a"]))
+
+
+def test_numbers_that_no_agent_takes_spoil_their_own_write_only(
+    server: ConsulServer, adapter: ConsulAdapter
+) -> None:
+    most = str(2**64 - 1)
+    outcomes = adapter.write(
+        [
+            Put("acme/prod/a", b"1", None),
+            Put("acme/prod/b", b"1", None, attributes=attributes({"flags": str(2**64)})),
+            Put("acme/prod/c", b"1", str(2**64)),
+            Delete("acme/prod/d", "9" * 40),
+        ]
+    )
+    assert verdicts(outcomes) == [Verdict.UNTRIED, Verdict.REFUSED, Verdict.RACED, Verdict.RACED]
+    assert server.requests == []
+    [outcome] = adapter.write([Put("acme/prod/a", b"1", None, attributes=attributes({"flags": most}))])
+    assert outcome.verdict is Verdict.APPLIED
+    assert read(adapter.get(["acme/prod/a"]))[0][0].attributes == (("flags", most),)
+
+
+def test_a_lone_surrogate_is_never_sent_as_another_key(server: ConsulServer) -> None:
+    adapter = one(server, key_grammar="any")
+    [outcome] = adapter.write([Put("acme/prod/\ud800", b"1", None)])
+    assert outcome.verdict is Verdict.REFUSED
+    assert server.requests == []
+
+
+def test_an_index_of_nothing_is_waited_on_and_not_asked_for_over_and_over(
+    server: ConsulServer, adapter: ConsulAdapter
+) -> None:
+    server.fail_next(200, {"X-Consul-Index": "0", "X-Consul-KnownLeader": "true"}, "[]")
+    assert not adapter.watch(PLACE, "0-aa", 0.2)
+    assert server.requests[-1].query["index"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("timeout", 1e300), ("datacenter", ""), ("datacenter", "a/b"), ("url", "http://a:0")],
+)
+def test_an_option_that_would_only_fail_later_is_refused_by_name(option: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{option}: "):
+        ConsulOptions(**{option: value})
+
+
+def test_all_that_is_wrong_with_the_options_is_said_at_once() -> None:
+    with pytest.raises(ValueError) as caught:
+        ConsulOptions(url="consul", timeout=0, operations=0, namespace="-")
+    assert all(f"{name}: " in str(caught.value) for name in ("url", "timeout", "operations", "namespace"))
