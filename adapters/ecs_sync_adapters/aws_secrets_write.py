@@ -197,7 +197,7 @@ def _swap(line: Line, put: Put, expected: Revision, seen: Description) -> Outcom
     )
     if not isinstance(answer, Failure):
         return Outcome(put.id, Verdict.APPLIED, revision=stored, replaced=expected)
-    return _not_moved(line, put, stored, answer)
+    return _not_moved(line, put, stored, expected, answer)
 
 
 def _store(line: Line, put: Put, ours: list[Revision], expected: Revision) -> Revision | Outcome:
@@ -227,7 +227,7 @@ def _store(line: Line, put: Put, ours: list[Revision], expected: Revision) -> Re
     return Outcome(put.id, Verdict.REFUSED, reason=_NO_MORE_IDS)
 
 
-def _not_moved(line: Line, put: Put, stored: Revision, failure: Failure) -> Outcome:
+def _not_moved(line: Line, put: Put, stored: Revision, expected: Revision, failure: Failure) -> Outcome:
     """What a label that did not move means: AWS does not say whose fault it was, the secret does."""
     if failure.kind is Kind.DENIED:
         return Outcome(put.id, Verdict.REFUSED, reason=failure.reason)
@@ -235,11 +235,11 @@ def _not_moved(line: Line, put: Put, stored: Revision, failure: Failure) -> Outc
         raise writing_error(failure, f"putting the new version of {put.id} in force")
     seen = described(line, put.id, f"looking why the new version of {put.id} was not put in force")
     if seen is None or seen.absent:
-        return Outcome(put.id, Verdict.RACED, reason=f"it is gone, not at version {put.expected}")
+        return Outcome(put.id, Verdict.RACED, reason=f"it is gone, not at version {expected}")
     if seen.current == stored:
-        return Outcome(put.id, Verdict.APPLIED, revision=stored, replaced=put.expected)
-    if seen.current != put.expected:
-        reason = f"it is at version {seen.current}, not at {put.expected}"
+        return Outcome(put.id, Verdict.APPLIED, revision=stored, replaced=expected)
+    if seen.current != expected:
+        reason = f"it is at version {seen.current}, not at {expected}"
         return Outcome(put.id, Verdict.RACED, reason=reason)
     return Outcome(put.id, Verdict.REFUSED, reason=seen.kept or failure.reason)
 

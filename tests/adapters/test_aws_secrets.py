@@ -318,6 +318,16 @@ def test_a_restored_secret_whose_new_version_was_not_taken_says_that_it_is_back(
     assert one(secrets, DB).value == b"one"
 
 
+def test_a_restored_secret_whose_label_did_not_move_says_why(aws: AwsServer) -> None:
+    secrets = adapter_of(aws, scheduled="restore")
+    secrets.write([Delete(DB, create(secrets))])
+    aws.fail_next("UpdateSecretVersionStage", "InvalidRequestException")
+    [outcome] = secrets.write([Put(DB, b"again", None)])
+    assert outcome.verdict is REFUSED
+    assert "old value still: the secret's state does not allow it" in outcome.reason
+    assert one(secrets, DB).value == b"one"
+
+
 def test_a_name_still_being_deleted_for_good_may_be_tried_again(
     aws: AwsServer, secrets: SecretsAdapter
 ) -> None:
