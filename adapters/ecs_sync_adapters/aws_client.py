@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from ecs_sync_adapters.aws_errors import Failure, call, reading_error
+from ecs_sync_adapters.aws_errors import Failure, call, is_stale, reading_error
 from ecs_sync_adapters.aws_session import Client, Credential, Endpoint, Service, build_client
 
 _NAMES: dict[Service, str] = {
@@ -38,6 +38,7 @@ class SharedClient:
                         endpoint=self._endpoint,
                     )
                 )
+                self._client.sdk.meta.events.register("after-call", self._answered)
             client = self._client
         self._told(call(client.keys.get_frozen_credentials))
         return client.sdk
@@ -46,6 +47,12 @@ class SharedClient:
         if isinstance(made, Failure):
             raise reading_error(made, f"connecting to {_NAMES[self._service]}")
         return made
+
+    def _answered(self, parsed: Any, **_: Any) -> None:
+        """Once a credential was not accepted the next use looks for one again: somebody may have logged in."""
+        if is_stale(str(parsed.get("Error", {}).get("Code", ""))):
+            with self._lock:
+                self._client = None
 
     def close(self) -> None:
         """Closes the connections."""

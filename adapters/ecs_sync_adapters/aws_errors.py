@@ -138,6 +138,11 @@ def writing_error(failure: Failure, doing: str) -> AdapterError:
     return reading_error(failure, doing)
 
 
+def is_stale(code: str) -> bool:
+    """Does this error mean that the credential was good once, or never, and another one may be there now?"""
+    return code in _STALE_CREDENTIAL
+
+
 def failed_entry(code: str, text: str) -> Failure:
     """The failure of one of many that a call asked for, as its answer tells it."""
     if code in _UNTOLD:

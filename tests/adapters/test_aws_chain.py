@@ -190,3 +190,25 @@ def test_what_a_container_gives_is_in_no_log_from_the_first_call_on(
         assert container.requests
     assert CANARY not in "\n".join(str(vars(record)) for record in caplog.records)
     assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
+def test_after_a_new_login_the_new_keys_are_used_without_a_new_start(
+    aws: AwsServer, profiles: Path, code: str
+) -> None:
+    keys = ROLE.partition("[profile acme]")[0].replace("profile keys", "profile acme")
+    profiles.write_text(keys)
+    ssm = adapter_of(aws, **NOTHING, credential="profile", profile="acme")
+    assert items(ssm.list(ROOT, None)) == []
+    aws.fail_next("DescribeParameters", code, times=2)
+    for _ in range(2):
+        with pytest.raises(Denied, match="log in again"):
+            items(ssm.list(ROOT, None))
+        profiles.write_text(keys.replace("SOURCEKEY", "NEWKEY"))
+    assert items(ssm.list(ROOT, None)) == []
+    assert [request.access_key_id for request in aws.requests] == [
+        "SOURCEKEY",
+        "SOURCEKEY",
+        "NEWKEY",
+        "NEWKEY",
+    ]
