@@ -58,8 +58,8 @@ class Failure:
     retry_after: float | None = None
 
 
-FAILURES: tuple[type[Exception], ...] = (AzureError, TokenFailure, OSError)
-"""Whatever a call through an Azure SDK can raise."""
+FAILURES: tuple[type[Exception], ...] = (AzureError, TokenFailure, OSError, RecursionError)
+"""Whatever a call through an Azure SDK can raise; the last where an answer is nested too deep to be read."""
 
 
 def failed(error: Exception, route: Route) -> Failure:

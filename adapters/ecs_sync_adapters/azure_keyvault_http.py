@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -109,7 +110,7 @@ class Wire:
         headers = {name.lower(): text for name, text in response.headers.items()}
         said = _object(response.content)
         if response.status_code == 200 and said is not None:
-            return Answer(said, _seconds(headers.get("date", "")))
+            return Answer(said, seconds_of(headers.get("date", "")))
         return answered(response.status_code, headers, _code(said or {}))
 
     def _is_ours(self, link: str) -> bool:
@@ -177,10 +178,12 @@ def _code(said: Mapping[str, Any]) -> str:
     return str(code or error.get("code") or "")
 
 
-def _seconds(date: str) -> float | None:
+def seconds_of(date: str) -> float | None:
+    """Seconds since 1970 of a ``Date``; None where it is none. Without a zone it is of UTC."""
     try:
-        return parsedate_to_datetime(date).timestamp()
-    except ValueError:
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
 
 

@@ -40,15 +40,13 @@ class Entry:
     version: str
     updated: int
     created: int
+    changed: datetime
+    """``updated``, as a time."""
     enabled: bool
     managed: bool
     attributes: Attributes
     mark: str
     """What changes with the attributes, in eight characters."""
-
-    @property
-    def changed(self) -> datetime:
-        return datetime.fromtimestamp(self.updated, UTC)
 
 
 def entry_of(said: Mapping[str, Any]) -> Entry:
@@ -68,6 +66,7 @@ def entry_of(said: Mapping[str, Any]) -> Entry:
         "".join(version),
         int(at["updated"]),
         int(at["created"]),
+        datetime.fromtimestamp(int(at["updated"]), UTC),
         enabled,
         bool(said.get("managed") or said.get("kid")),
         known,
@@ -269,6 +268,9 @@ def history(wire: Wire, id: ItemId, after: Revision | None) -> Iterator[Page]:
     Of the second in which a version was made that was seen fresh, all others count as later: none that may
     be is left out.
     """
+    if not re.fullmatch(NAME, id):
+        yield Page(absent=(id,), proof=Proof(), calls=0)
+        return
     before = sent()
     entries, _ = versions(wire, id)
     point = None if after is None else point_of(after)
@@ -316,7 +318,7 @@ def entry_in(said: Any, doing: str) -> Entry:
     """The version that a part of an answer is about. Raises `Unavailable` where it is not one of a vault."""
     try:
         return entry_of(said)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError, ValueError):
         said = None  # it may hold a value, and an error carries what its frames hold
     raise reading_error(Failure(Kind.UNANSWERED, NOT_A_VAULT), doing)
 

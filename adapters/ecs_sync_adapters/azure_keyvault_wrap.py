@@ -45,7 +45,7 @@ def unwrap(reach: Reach, identity: Identity, key: str, wrapped: bytes) -> bytes:
     doing = _doing(reach, "unwrapping", key)
     scheme, _, rest = wrapped.decode("ascii", "replace").partition(":")
     if scheme != SCHEME:
-        raise Rejected(f"{doing}: it is wrapped with {scheme}, and this connection unwraps {SCHEME}")
+        raise Rejected(f"{doing}: it is wrapped with something else, and this connection unwraps {SCHEME}")
     found = re.fullmatch(_WRAPPED, rest)
     raw = None if found is None else _decoded(found["text"])
     if found is None or raw is None:

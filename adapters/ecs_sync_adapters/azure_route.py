@@ -166,7 +166,9 @@ def address(url: str, *schemes: str) -> SplitResult | None:
     except ValueError:
         return None
     bare = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
-    named = re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", parts.hostname or "")
+    named = re.fullmatch(
+        r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", parts.hostname or ""
+    )
     return parts if parts.scheme in schemes and bare and named and port != 0 else None
 
 

@@ -20,6 +20,7 @@ NO_ADDRESSES = (
     *("https://[::1", "https://[", "https://]", "https://acme:99999", "https://acme:0", "https://acme:x"),
     *("https://", "acme", "", "ftp://acme", "https://a@b", "https://a/b", "https://a?b", "https://a#b"),
     *("https://a b", "https://acme\n.evil", "https://%61cme", "https://a\u2100b", "https://a\\b"),
+    *("https://" + "a" * 64 + ".azconfig.io", "https://a..b"),
 )
 
 
