@@ -69,14 +69,16 @@ class Wire:
         told = {"Accept": "*/*", **(headers or {})}
         content = None
         if body is not None:
-            content, told["Content-Type"] = json.dumps(body, ensure_ascii=False), _ENTITY
+            content, told["Content-Type"] = json.dumps(body), _ENTITY
         request = HttpRequest(method, self.endpoint + self._versioned(path), headers=told, content=content)
         try:
             response = self._connected().send_request(request, **self._sending)
             shown = {name.lower(): text for name, text in response.headers.items()}
             text = response.text()
         except FAILURES as error:
-            return failed(error, self._route)
+            failure = failed(error, self._route)
+            # A body that the SDK cannot read is an error to it, whatever the status.
+            return _ELSEWHERE if failure.kind is Kind.MISSING else failure
         return _answer(response.status_code, shown, text)
 
     def sync(self, token: str) -> None:
@@ -168,4 +170,12 @@ def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer | Fail
     if status == 429 and problem.get("policy") == "Storage":
         # Waiting does not help: it is answered to every write until something is deleted.
         return Failure(Kind.REFUSED, "the store is full: delete settings, or raise its tier", status, code)
+    if status == 404 and text:
+        return _ELSEWHERE
     return answered(status, headers, code)
+
+
+_ELSEWHERE = Failure(
+    Kind.UNANSWERED, "a 404 with a body is no answer of this service: check the endpoint and proxies", 404
+)
+"""The store's own has none. Whoever stands before it says nothing of a setting."""

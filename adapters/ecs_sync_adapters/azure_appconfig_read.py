@@ -104,9 +104,7 @@ def _pages(
     path: str | None = first
     etags, given = list[str](), set[str]()
     while path is not None:
-        if path in given:
-            raise Unavailable(f"{doing}: a page has a next one that was there before, so they have no end")
-        given.add(path)
+        _once(path, given, doing)
         if kept and kept.path == path:
             answer, calls = kept.answer, 0
         else:
@@ -147,7 +145,6 @@ def one(wire: Wire, id: ItemId) -> Item | Failure | None:
         return None
     answer = wire.ask("GET", target("kv", *place))
     if isinstance(answer, Failure):
-        # The service says 404 of a setting without a problem; a proxy or another service has more to tell.
         return None if answer.kind is Kind.MISSING else answer
     try:
         return _item(answer.body)
@@ -160,36 +157,37 @@ def versions(wire: Wire, id: ItemId, after: Revision | None) -> Iterator[Page]:
 
     The store keeps them for 7 days (Free) or 30 (Standard), and shows the youngest first.
     """
-    place = named(id)
+    place = named(id) if _may_be(id) else None
     if place is None:
         yield Page(absent=(id,), proof=Proof(), calls=0)
         return
     key, label = place
     doing = f"reading the revisions of {id}"
     path: str | None = filtered("revisions", exactly(key), of_label(label))
-    newer, calls, reached = list[Item](), 0, after is None
+    newer, given, reached = list[Item](), set[str](), after is None
     while path is not None:
+        _once(path, given, doing)
         answer = _asked(wire, path, doing)
-        calls += 1
         path = _following(wire, answer, doing)
         for item in _items(answer, doing):
             if item.revision == after:
                 reached, path = True, None
                 break
             newer.append(item)
-    yield Page(tuple(reversed(newer)), proof=Proof() if reached else None, calls=calls)
+    yield Page(tuple(reversed(newer)), proof=Proof() if reached else None, calls=len(given))
 
 
 def _read(wire: Wire, ids: Sequence[ItemId]) -> Page:
     doing = f"reading {ids[0]}" + (f" and {len(ids) - 1} more" if ids[1:] else "")
     shown: dict[ItemId, Item] = {}
     path: str | None = _naming(ids)
-    calls = 0
+    given = set[str]()
     while path is not None:
+        _once(path, given, doing)
         answer = _asked(wire, path, doing)
-        calls += 1
         path = _following(wire, answer, doing)
         shown |= {item.id: item for item in _items(answer, doing)}
+    calls = len(given)
     for id in ids:
         if id not in shown and re.search(r"[*,\\]", id):
             again = one(wire, id)
@@ -211,7 +209,15 @@ def _naming(ids: Sequence[ItemId]) -> str:
 def _may_be(id: ItemId) -> bool:
     """Could there be such a setting? Of what is no name of one, nothing is asked."""
     place = named(id)
-    return place is not None and len(place[0]) <= LONGEST and place[0] not in (".", "..")
+    odd = re.search("[\ud800-\udfff]", id)
+    return place is not None and len(place[0]) <= LONGEST and place[0] not in (".", "..") and not odd
+
+
+def _once(path: str, given: set[str], doing: str) -> None:
+    """Notes the path of a page. Raises `Unavailable` where it was there before."""
+    if path in given:
+        raise Unavailable(f"{doing}: a page has a next one that was there before, so they have no end")
+    given.add(path)
 
 
 def _asked(wire: Wire, path: str, doing: str, etag: str | None = None) -> Answer:
@@ -247,6 +253,7 @@ def _item(setting: Any) -> Item:
         raise TypeError("a setting has a key and an etag")
     if not (isinstance(label, str | None) and isinstance(text, str | None)):
         raise TypeError("label and value are text or null")
+    f"{key}{label}".encode()  # a lone surrogate is no text
     value, unreadable = _value(text)
     changed = setting.get("last_modified")
     return Item(

@@ -15,7 +15,7 @@ from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unavailab
 from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
-from ecs_sync_sandbox.http_server import Request
+from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 
 PLACE = AppConfigPlace("app/")
 ID = "|app/a"
@@ -180,3 +180,61 @@ def test_an_adapter_that_was_closed_connects_again(
     adapter.write([Put(ID, b"1", None)])
     adapter.close()
     assert look(adapter) is not None
+
+
+@pytest.mark.parametrize(
+    "body", ["<html>no such page</html>", '{"statusCode": 404, "message": "not here"}', "x"]
+)
+def test_a_404_with_something_to_say_is_not_the_store_s_and_makes_nothing_absent(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter, body: str
+) -> None:
+    """The service's own has no body, as recorded."""
+    server.settings.set("app/a*", "1")
+    server.faults.fail_next(200, body=json.dumps({"items": []}))
+    server.faults.fail_next(404, body=body)
+    with pytest.raises(Unavailable, match="a 404 with a body is no answer"):
+        list(adapter.get(["|app/a*"]).pages)
+    server.faults.fail_next(404, body=body)
+    with pytest.raises(Unavailable):
+        adapter.write([Put(ID, b"2", "etag")])
+    assert writes_sent(server) == 0
+
+
+@pytest.mark.parametrize("call", ["get", "history"])
+def test_a_read_whose_pages_go_round_in_circles_ends(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter, call: str
+) -> None:
+    def turn(request: Request) -> Reply:
+        return Reply(200, json.dumps({"items": [], "@nextLink": "/kv?after=x"}).encode())
+
+    with HttpServer(turn) as round_and_round:
+        mine = adapter_of(server, round_and_round.url)
+        with pytest.raises(Unavailable, match="no end"):
+            list((mine.get([ID]) if call == "get" else mine.history(ID, None)).pages)
+        assert len(round_and_round.requests) <= 3
+        mine.close()
+
+
+def test_a_tag_that_is_no_text_survives_an_update_and_hides_no_value_in_an_error(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    setting = {"key": "app/a", "etag": "e", "value": "1", "tags": {"odd": "\ud800"}, "locked": False}
+    server.faults.fail_next(200, body=json.dumps({"items": [setting]}))
+    item = look(adapter)
+    assert item is not None
+    with suppress(AdapterError):
+        adapter.write([Put(ID, b"2", item.revision, attributes=item.attributes)])
+    assert server.requests[-1].body.decode("ascii").count("\\ud800") == 1
+
+
+def test_a_key_that_is_no_text_is_told_and_never_asked_for(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    setting = {"key": "app/\ud800", "etag": "e", "value": "1"}
+    server.faults.fail_next(200, body=json.dumps({"items": [setting]}))
+    with pytest.raises(Unavailable):
+        list(pages_of(adapter.list(PLACE, None)))
+    before = len(server.requests)
+    assert [page.absent for page in adapter.get(["|app/\ud800"]).pages] == [("|app/\ud800",)]
+    assert [page.absent for page in adapter.history("|app/\ud800", None).pages] == [("|app/\ud800",)]
+    assert len(server.requests) == before
