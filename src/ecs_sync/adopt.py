@@ -167,7 +167,8 @@ def _move_bases(
     put: list[Base] = []
     dropped: list[str] = []
     held: dict[str, Held] = {}
-    unsettled = unsettled_items(plan, link)
+    rebases = [r for r in rebases if r.link == link]
+    unsettled = _unsettled(plan, link, adopted, rebases)
     moves = [
         (c.key.text, c.observed, versions[c.key.text], c.item, c.revision, c.changed)
         for c in adopted
@@ -176,7 +177,7 @@ def _move_bases(
     moves += [
         (r.key.text, r.fingerprint, r.version or versions[r.key.text], r.item, r.revision, r.changed)
         for r in rebases
-        if r.link == link and (r.version or r.key.text in versions)
+        if r.version or r.key.text in versions
     ]
     for key, fingerprint, version, item, revision, changed in moves:
         if fingerprint is None or item is None:
@@ -201,12 +202,16 @@ def _move_bases(
     )
 
 
-def unsettled_items(plan: Plan, link: str) -> set[str]:
+def _unsettled(plan: Plan, link: str, adopted: Sequence[Change], rebases: Sequence[Rebase]) -> set[str]:
     """Items of a link that hold a key which is not in step after this run, or which will be written."""
     held = {hold.item for hold in plan.holds if hold.link == link}
     unread = {unread.item for unread in plan.unread if unread.link == link}
     pushed = {change.item for change in plan.changes if change.side == link}
-    return {item for item in held | unread | pushed if item is not None}
+    taken = {change.key for change in adopted} | {rebase.key for rebase in rebases}
+    moving = [(c.key, c.item) for c in (*plan.adoptions, *plan.raises) if c.source == link]
+    moving += [(r.key, r.item) for r in plan.rebases if r.link == link]
+    overtaken = {item for key, item in moving if key not in taken}
+    return {item for item in held | unread | pushed | overtaken if item is not None}
 
 
 def _record(

@@ -271,16 +271,18 @@ class Carrier:
 
     # Proving
 
-    def prove(self, tasks: Sequence[Task], unsettled: set[ItemId]) -> Proved:
+    def prove(self, tasks: Sequence[Task]) -> Proved:
         """Reads back what was applied, and waits as long as the link says for what is not in force yet.
 
-        Items all of whose keys are in step are put on record with their revision and change time.
+        Items that show all of their bases, and nothing else of ours, are put on record with their revision
+        and change time.
         """
         applied = [task for task in tasks if task.result is Result.APPLIED and task.machine.current]
         seen = self._settled([task.item for task in applied])
         proved: list[Key] = []
         unproved: list[Key] = []
         held: list[Held] = []
+        based = self.running.store.based(self.track, [task.item for task in applied])
         settling = [(i.id, i.settling) for i in seen.values() if i is not None and i.settling]
         for task in applied:
             item = seen.get(task.item)
@@ -290,13 +292,21 @@ class Carrier:
                 else item.unreadable is None and holds(self.remote, item, task.targets)
             )
             (proved if there else unproved).extend(Key(target.key) for target in task.targets)
-            if there and item is not None and item.revision is not None and item.id not in unsettled:
+            if not there or item is None or item.revision is None:
+                continue
+            if self._shows(item, based.get(item.id, {})):
                 held.append(Held(item.id, item.revision, item.changed.isoformat() if item.changed else None))
         if held:
             with self.running.store.transaction(self.running.lease) as transaction:
                 transaction.put_held(self.track, held)
         reached(Point.PROVED)
         return Proved(proved, unproved, settling)
+
+    def _shows(self, item: Item, bases: Mapping[str, Fingerprint]) -> bool:
+        """Somebody may have edited other keys of the item since it was listed, or some are held."""
+        reading = self.remote.read(item)
+        rows = {row.key: row.fingerprint for row in self.remote.rows(item, reading)}
+        return rows == bases and not reading.refusals
 
     def _settled(self, items: Sequence[ItemId]) -> dict[ItemId, Item | None]:
         """The items as they are, read again until none is settling or the link's patience is over."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ecs_sync.adapter import Delete, Item, ItemId, Write
-from ecs_sync.adopt import unsettled_items
 from ecs_sync.batching import group_size
 from ecs_sync.carry import Carrier
 from ecs_sync.looking import Side
@@ -44,14 +43,13 @@ def push(running: Running, side: Side, plan: Plan, versions: dict[str, int], mis
             wanted.append(change)
     size = group_size(side.remote.features)
     items = iter(by_item(wanted).items())
-    unsettled = unsettled_items(plan, side.remote.link) - {change.item for change in wanted}
     while not running.stop.is_set() and (group := list(islice(items, size))):
         tasks = _tasks(running, side, group, versions, pushed)
         carrier.drive(tasks)
         for task in tasks:
             reason = task.machine.reason
             pushed.carried += [Carried(change, task.result, reason) for change in task.changes]
-        proof = carrier.prove(tasks, unsettled)
+        proof = carrier.prove(tasks)
         pushed.proved += proof.proved
         pushed.unproved += proof.unproved
         pushed.settling += [(side.remote.link, item, says) for item, says in proof.settling]

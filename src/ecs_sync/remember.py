@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from ecs_sync.adapter import Revision
 from ecs_sync.looking import Side
 from ecs_sync.plan import Hold
 from ecs_sync.policy import Why
@@ -27,7 +28,11 @@ def remember(running: Running, sides: Sequence[Side], report: Report) -> None:
         holds = [hold for hold in report.plan.holds if _is_of(hold, side)]
         lost = [hold.key.text for hold in holds if hold.why is Why.LOST]
         now = {key: stored.version for key, stored in running.store.stored(running.scope, lost).items()}
-        rows = {hold.key.text: _seen(side, hold, now) for hold in holds}
+        written = {each.change.item for each in report.carried if each.change.side == side.remote.link}
+        rows = {
+            hold.key.text: _seen(side, hold, None if hold.item in written else hold.revision, now)
+            for hold in holds
+        }
         # A place is known by its token only where all that it showed is on record, as a base or as seen.
         clean = not side.moving and not report.stops and not _unread(side, report)
         token = side.observation.token if clean else None
@@ -68,7 +73,8 @@ def _unread(side: Side, report: Report) -> bool:
     return any(unread.link == side.remote.link for unread in report.plan.unread)
 
 
-def _seen(side: Side, hold: Hold, now: dict[str, int]) -> Seen:
+def _seen(side: Side, hold: Hold, revision: Revision | None, now: dict[str, int]) -> Seen:
+    """``revision`` None where this run wrote the item: at the one that was seen, its other keys were else."""
     before = side.seen.get(hold.key.text)
     same = before is not None and before.fingerprint == hold.observed
     lost_to = UNDONE if hold.why is Why.UNDONE else now.get(hold.key.text)
@@ -77,7 +83,7 @@ def _seen(side: Side, hold: Hold, now: dict[str, int]) -> Seen:
     return Seen(
         hold.key.text,
         hold.item,
-        hold.revision,
+        revision,
         hold.changed,
         hold.observed,
         None,

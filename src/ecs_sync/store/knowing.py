@@ -16,6 +16,14 @@ from ecs_sync.store.schema import base, held, seen
 _Keys = dict[str, Fingerprint]
 
 
+def based(connection: Connection, id: int, items: Sequence[ItemId]) -> dict[ItemId, _Keys]:
+    """See `Store.based`."""
+    found: dict[ItemId, _Keys] = {}
+    for chunk in batches(sorted({item.encode("utf-8") for item in items}), CHUNK):
+        found.update({item.decode("utf-8"): keys for item, keys in _based(connection, id, chunk).items()})
+    return found
+
+
 def known(connection: Connection, id: int, items: Sequence[ItemId]) -> dict[ItemId, Known]:
     """See `Store.known`."""
     found: dict[ItemId, Known] = {}

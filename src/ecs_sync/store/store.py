@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ecs_sync.adapter import ItemId
-from ecs_sync.model import Fingerprinter, Key, Scope
+from ecs_sync.model import Fingerprint, Fingerprinter, Key, Scope
 from ecs_sync.store import (
     audit,
     knowing,
@@ -72,10 +72,18 @@ class Store:
         Raises StoreError where the store exists already or cannot be made; nothing is left behind.
         """
         opening.make(parse(url), cipher, fingerprint_key)
-        store = cls.open(url, cipher=cipher, fingerprint_key=fingerprint_key, anchor=anchor)
-        with store.transaction() as transaction:
-            transaction.audit("ecs-sync", "store created", {"identity": store.identity})
-            transaction.checkpoint()
+        try:
+            store = cls.open(url, cipher=cipher, fingerprint_key=fingerprint_key, anchor=anchor)
+            try:
+                with store.transaction() as transaction:
+                    transaction.audit("ecs-sync", "store created", {"identity": store.identity})
+                    transaction.checkpoint()
+            except BaseException:
+                store.close()
+                raise
+        except BaseException:
+            opening.unmake(parse(url))
+            raise
         return store
 
     @classmethod
@@ -235,6 +243,11 @@ class Store:
         """
         with self.database.reading() as connection:
             return knowing.known(connection, track, items)
+
+    def based(self, track: int, items: Sequence[ItemId]) -> dict[ItemId, dict[str, Fingerprint]]:
+        """The fingerprints of the bases that lie in each item, by key text; items without one are missing."""
+        with self.database.reading() as connection:
+            return knowing.based(connection, track, items)
 
     def intents(self, track: int) -> list[Intent]:
         """The open intents, oldest first."""

@@ -110,6 +110,7 @@ def _put_bases(dialect: Dialect) -> Insert:
 def put_bases(connection: Connection, id: int, rows: Iterable[Base]) -> None:
     """See `Transaction.put_bases`."""
     for batch in batches(rows, PAGE):
+        drop_held(connection, id, (row.item for row in batch))
         ordered = [
             (id, row.key, row.fingerprint, row.version, row.item.encode("utf-8")) for row in sorted(batch)
         ]
@@ -128,6 +129,7 @@ def _went_back(connection: Connection, id: int, rows: Sequence[Base]) -> str:
 
 def drop_bases(connection: Connection, id: int, keys: Iterable[str]) -> None:
     for chunk in batches(sorted(keys), CHUNK):
+        drop_held(connection, id, {row.item for row in bases_of(connection, id, chunk).values()})
         connection.execute(delete(base).where(base.c.track == id, base.c.key.in_(chunk)))
 
 
@@ -148,8 +150,11 @@ def put_held(connection: Connection, id: int, rows: Iterable[Held]) -> None:
 
 
 def drop_held(connection: Connection, id: int, items: Iterable[ItemId]) -> None:
-    for chunk in batches(sorted(octets_of(items)), CHUNK):
+    """See `Transaction.drop_held`."""
+    for chunk in batches(sorted(octets_of(set(items))), CHUNK):
         connection.execute(delete(held).where(held.c.track == id, held.c.item.in_(chunk)))
+        lost = update(seen).where(seen.c.track == id, seen.c.item.in_(chunk), seen.c.revision.is_not(None))
+        connection.execute(lost.values(revision=None))
 
 
 def octets_of(items: Iterable[ItemId]) -> list[bytes]:

@@ -104,7 +104,10 @@ class Transaction:
         tracking.set_token(self._connection, track, token)
 
     def put_bases(self, track: int, rows: Iterable[Base]) -> None:
-        """Moves bases. Raises StoreError, an internal error, where one would go back to an older version."""
+        """Moves bases. Raises StoreError, an internal error, where one would go back to an older version.
+
+        What is known of their items as a whole is dropped, as by `drop_bases`.
+        """
         tracking.put_bases(self._connection, track, rows)
 
     def drop_bases(self, track: int, keys: Iterable[str]) -> None:
@@ -115,6 +118,7 @@ class Transaction:
         tracking.put_held(self._connection, track, rows)
 
     def drop_held(self, track: int, items: Iterable[ItemId]) -> None:
+        """From now on no revision of these items is known, and each is read when it is listed."""
         tracking.drop_held(self._connection, track, items)
 
     def put_seen(self, track: int, rows: Iterable[Seen]) -> None:
