@@ -15,6 +15,10 @@ _MISMATCH = "check-and-set parameter did not match"
 """How KV 2 says, with status 400, that the current version is another."""
 
 
+_UPGRADING = "Upgrading from non-versioned to versioned data"
+"""How KV says, with status 400, that it is not there for a moment."""
+
+
 def checked(answer: Answer | Failure) -> Answer | Failure:
     """The answer where it is one of success, or says that something is not there; else the failure.
 
@@ -52,6 +56,8 @@ def failure_of(answer: Answer) -> Failure:
         return Failure(Kind.UNSENT, _NOT_NOW[status])
     if status == 503 and answer.of_vault:
         return Failure(Kind.UNSENT, "the server is sealed, or a standby without an active node: unseal it")
+    if _UPGRADING in answer.errors:
+        return Failure(Kind.UNSENT, "the mount is being upgraded to version 2, and will soon be back")
     if 400 <= status < 500:
         known = (reason for text, reason in _REFUSED.items() if text in answer.errors)
         fallback = f"the server refuses the request (status {status})"

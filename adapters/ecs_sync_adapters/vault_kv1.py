@@ -36,7 +36,7 @@ from ecs_sync.errors import Rejected
 from ecs_sync_adapters.vault_errors import reading_error, unsent
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
-from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked, not_kv
+from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
@@ -178,10 +178,9 @@ class VaultKv1Adapter:
             return self._key or self._asked()
 
     def _asked(self) -> bytes | Failure:
-        answer = self._session.mounted()
-        failure = not_kv(answer, "1")
-        if isinstance(answer, Failure) or failure is not None:
-            return failure or _STRANGE
+        answer = self._session.mounted("1")
+        if isinstance(answer, Failure):
+            return answer
         name = str(answer.data.get("uuid") or answer.data.get("accessor") or self._session.mount)
         self._key = hashlib.blake2b(name.encode(), digest_size=32).digest()
         return self._key

@@ -38,7 +38,7 @@ from ecs_sync_adapters.vault_errors import reading_error, unsent
 from ecs_sync_adapters.vault_json import as_go_writes_it, object_pattern, up_to
 from ecs_sync_adapters.vault_kv2_read import Known, Kv2Reader, Standing, made
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace
-from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked, not_kv
+from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
 from ecs_sync_adapters.vault_wire import Failure, Kind, Wire
@@ -89,9 +89,9 @@ class VaultKv2Adapter:
 
     def _check_mount(self) -> None:
         """A mount of KV 1 answers questions for KV 2 like an empty one: that must not pass for emptiness."""
-        failure = not_kv(self._session.mounted(), "2")
-        if failure is not None:
-            raise reading_error(failure, f"{self._session.where}: looking at the mount")
+        answer = self._session.mounted("2")
+        if isinstance(answer, Failure):
+            raise reading_error(answer, f"{self._session.where}: looking at the mount")
 
     def get(self, ids: Sequence[ItemId]) -> Listing:
         """Point reads, a call each. What the policy denies is unreadable; a deleted version is absent."""

@@ -190,11 +190,20 @@ def _bearer_of(answer: Answer, now: float) -> Bearer | None:
     return Bearer(token, now, ttl or None, ttl or None, renewable)
 
 
+def _wants_more(answer: Answer) -> bool:
+    auth = answer.document.get("auth")
+    return isinstance(auth, dict) and bool(auth.get("mfa_requirement"))
+
+
 def _logged_in(answer: Answer | Failure, mount: str, now: float) -> Bearer | Failure:
     """The token that a login gave, or why it gave none."""
     bearer = _bearer_of(answer, now) if isinstance(answer, Answer) and answer.status == 200 else None
     if bearer is not None:
         return bearer
+    if isinstance(answer, Answer) and _wants_more(answer):
+        return Failure(
+            Kind.IDENTITY, f"the login at auth/{mount} wants a second factor: take one that does not"
+        )
     failure = answer if isinstance(answer, Failure) else failure_of(answer)
     if failure.kind in (Kind.DENIED, Kind.REFUSED):
         reason = f"the login at auth/{mount} is refused: check auth_mount, the role and its credential"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +100,11 @@ def problems(options: VaultOptions) -> list[str]:
         text = getattr(options, name)
         if text is not None and not re.fullmatch(r"[\x21-\x7e]+", text):
             found.append(f"{name} is empty, or holds a space, a line break or other than ASCII letters")
-    for name in ("connect_timeout", "read_timeout", "concurrency"):
-        if not (math.isfinite(getattr(options, name)) and getattr(options, name) > 0):
-            found.append(f"{name} must be more than 0")
+    found += [
+        f"{name} must be more than 0 and at most {most}"
+        for name, most in (("connect_timeout", 3600), ("read_timeout", 3600), ("concurrency", 1000))
+        if not 0 < getattr(options, name) <= most
+    ]
     return found
 
 

@@ -56,9 +56,13 @@ class Session:
         """What ``ask`` gives, and the calls that it took: see `ecs_sync.adapter.counted`."""
         return (yield from counted(ask, lambda: self.made))
 
-    def mounted(self) -> Answer | Failure:
-        """What is mounted there; any token that may do anything below the mount may know."""
-        return self.ask(lambda wire: wire.get(f"/v1/sys/internal/ui/mounts/{quote(self.mount)}"))
+    def mounted(self, version: str) -> Answer | Failure:
+        """What the server tells of the mount, which is KV of this version; else why it is not.
+
+        Any token that may do anything below the mount may know.
+        """
+        answer = self.ask(lambda wire: wire.get(f"/v1/sys/internal/ui/mounts/{quote(self.mount)}"))
+        return _not_kv(answer, version, self.mount) or answer
 
     def close(self) -> None:
         """Closes the connections. They are opened again when they are needed again."""
@@ -127,12 +131,16 @@ def _names(session: Session, lister: Lister, folder: str) -> list[str]:
     return sorted((folder + str(key) for key in keys), key=lambda name: name.encode("utf-8"), reverse=True)
 
 
-def not_kv(answer: Answer | Failure, version: str) -> Failure | None:
+def _not_kv(answer: Answer | Failure, version: str, mount: str) -> Failure | None:
     """Why what is mounted is no KV of this version; None where it is."""
     if isinstance(answer, Failure):
         return answer
     if answer.status != 200:
         return failure_of(answer)
+    path = str(answer.data.get("path") or "").strip("/")
+    if path and mount.startswith(f"{path}/"):
+        # The server tells of the mount above, in which a path of that name would be read and written.
+        return Failure(Kind.REFUSED, f"{mount!r} lies below what is mounted at {path!r}: set mount to that")
     told = answer.data.get("options")
     options = told if isinstance(told, dict) else {}
     found = str(options.get("version", "1")) if answer.data.get("type") in ("kv", "generic") else ""

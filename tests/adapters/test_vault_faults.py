@@ -394,3 +394,13 @@ def test_a_raced_creation_over_a_deleted_secret_overwrites_nobody(bao: OpenBaoSe
         [outcome] = vault.write([Put("db", value(n=2), None)])
         assert outcome.verdict is RACED
         assert items(vault.get(["db"]))[0].value == value(n="theirs")
+
+
+def test_a_mount_that_is_being_upgraded_is_not_there_yet_and_refuses_nothing(world: World) -> None:
+    body = '{"errors":["Upgrading from non-versioned to versioned data. This backend will be unavailable"]}'
+    vault = world.adapter()
+    world.door.fail_next(400, body=body, times=2, when=lambda request: "/auth/" not in request.target)
+    with pytest.raises(Unavailable, match="upgraded"):
+        vault.write([Put("db", value(n=1), None)])
+    with pytest.raises(Unavailable, match="upgraded"):
+        items(vault.get(["db"]))

@@ -593,3 +593,30 @@ def test_all_that_is_wrong_with_a_connection_is_said_at_once() -> None:
     ):
         assert told in str(caught.value)
     assert "word" not in str(caught.value) and "a b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"read_timeout": 1e300},
+        {"connect_timeout": 1e300},
+        {"concurrency": 10**9},
+        {"concurrency": 0},
+    ],
+)
+def test_a_number_that_would_only_fail_later_is_refused_by_name(options: dict[str, float]) -> None:
+    [name] = options
+    with pytest.raises(ConfigError, match=f"{name} must be"):
+        VaultKv2Adapter(options_of("http://127.0.0.1:1", **options))
+
+
+@pytest.mark.parametrize("below", ["data", "acme/prod"])
+def test_a_path_below_a_mount_is_no_mount_and_nothing_is_written_there(
+    bao: OpenBaoServer, mount: str, below: str
+) -> None:
+    vault = adapter_of(bao, mount=f"{mount}/{below}")
+    for place in (VaultPlace("app"), VaultPlace("app/"), ALL):
+        with pytest.raises(Rejected):
+            items(vault.list(place, None))
+    with pytest.raises(Rejected, match=f"is mounted at '{mount}': set mount to that"):
+        items(vault.list(VaultPlace("app"), None))

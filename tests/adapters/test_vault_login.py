@@ -441,3 +441,12 @@ def test_the_token_of_a_file_is_left_to_its_agent(
     clock.now += 60
     assert token_of(who.current()) == "s.second"
     assert "renew-self" not in vault.asked
+
+
+def test_a_login_that_wants_a_second_factor_is_denied_by_name() -> None:
+    answer = '{"auth":{"client_token":"","lease_duration":0,"mfa_requirement":{"mfa_request_id":"1"}}}'
+    with HttpServer(lambda _: Reply(200, answer.encode())) as stub:
+        options = VaultOptions(url=stub.url, auth="approle", role_id="r", secret_id="s")
+        with pytest.raises(Denied, match="second factor"):
+            VaultKv2Adapter(options).write([Put("db", value(n=1), None)])
+        assert len(stub.requests) == 1
