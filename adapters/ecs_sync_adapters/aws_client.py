@@ -49,7 +49,7 @@ class SharedClient:
         return made
 
     def _answered(self, parsed: Any, **_: Any) -> None:
-        """Once a credential was not accepted the next use looks for one again: somebody may have logged in."""
+        """After a credential was not accepted the next use looks for one again: there may be a new login."""
         if is_stale(str(parsed.get("Error", {}).get("Code", ""))):
             with self._lock:
                 self._client = None

@@ -44,15 +44,17 @@ class Sight:
     label: str | None = None
     tags: bool = False
 
-    def tagged(self, item: Item) -> Item:
+    def tagged(self, item: Item) -> Item | None:
         """The item with its tags as attributes ``tag:NAME``, where they are wanted: a call of its own.
 
-        They survive every write by themselves.
+        None where it went meanwhile. Tags survive every write by themselves.
         """
         if not self.tags:
             return item
         answer = ask(self.client.list_tags_for_resource, TAGS, ResourceType="Parameter", ResourceId=item.id)
         if isinstance(answer, Failure):
+            if answer.code == "InvalidResourceId":
+                return None
             raise reading_error(answer, f"reading the tags of {item.id}")
         return replace(item, attributes=attributes((*item.attributes, *shown(answer["TagList"]).items())))
 
@@ -78,8 +80,9 @@ def listed(sight: Sight, root: str) -> Iterator[Page]:
         calls = 1
         if sight.label is None:
             for each in mine:
-                items.append((yield from patiently(partial(sight.tagged, each))))
-            calls += len(items) * sight.tags
+                tagged = yield from patiently(partial(sight.tagged, each))
+                items += [tagged] if tagged is not None else []
+            calls += len(mine) * sight.tags
         else:
             for ask_ten in _reads(sight, [each.id for each in mine]):
                 read = yield from patiently(ask_ten)
@@ -233,17 +236,19 @@ def _read(sight: Sight, ids: Sequence[ItemId]) -> Page:
             calls=1 + sum(page.calls for page in pages),
         )
     there, missing = answer
-    items = [
-        sight.tagged(there[id])
-        if id in there
-        else Item(id, None, unreadable="SSM's answer does not mention it")
-        for id in ids
-        if id not in missing
-    ]
-    return Page(tuple(items), missing, calls=1 + len(there) * sight.tags)
+    items: list[Item] = []
+    for id in ids:
+        item = sight.tagged(there[id]) if id in there else None
+        if item is not None:
+            items.append(item)
+        elif id in there:
+            missing.append(id)
+        elif id not in missing:
+            items.append(Item(id, None, unreadable="SSM's answer does not mention it"))
+    return Page(tuple(items), tuple(missing), calls=1 + len(there) * sight.tags)
 
 
-def _valued(sight: Sight, ids: Sequence[ItemId]) -> tuple[dict[ItemId, Item], tuple[ItemId, ...]] | Failure:
+def _valued(sight: Sight, ids: Sequence[ItemId]) -> tuple[dict[ItemId, Item], list[ItemId]] | Failure:
     """The items that one call finds, and the ids of which it says that they are not there.
 
     By itself, so that no frame which raises holds an answer.
@@ -255,7 +260,7 @@ def _valued(sight: Sight, ids: Sequence[ItemId]) -> tuple[dict[ItemId, Item], tu
         return answer
     there = {parameter["Name"]: _item(parameter) for parameter in answer["Parameters"]}
     invalid = answer.get("InvalidParameters", ())
-    return there, tuple(id for id, name in asked.items() if id not in there and name in invalid)
+    return there, [id for id, name in asked.items() if id not in there and name in invalid]
 
 
 def _item(parameter: Any) -> Item:

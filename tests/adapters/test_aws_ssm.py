@@ -203,6 +203,18 @@ def test_what_is_not_ours_survives_an_update(aws: AwsServer, ssm: SsmAdapter, th
     assert tags == [{"Key": "team", "Value": "pay"}]
 
 
+@pytest.mark.parametrize("look", ["list", "get"])
+def test_a_parameter_that_goes_before_its_tags_are_read_is_absent(aws: AwsServer, look: str) -> None:
+    tagged, name = adapter_of(aws, tags=True), "/acme/prod/mode"
+    outside(aws, name)
+    aws.before_next("ListTagsForResource", lambda: aws.client().delete_parameter(Name=name))
+    listing = tagged.list(ROOT, None) if look == "list" else tagged.get([name])
+    pages = list(listing.pages)
+    assert [item for page in pages for item in page.items] == [] and pages[-1].proof is not None
+    assert [id for page in pages for id in page.absent] == ([name] if look == "get" else [])
+    assert sum(page.calls for page in pages) == 2
+
+
 def test_a_new_parameter_gets_the_tags_that_are_not_aws_own(aws: AwsServer, ssm: SsmAdapter) -> None:
     told = attributes({"tag:team": "pay", "tag:aws:cloudformation:stack-name": "acme", "tag:AWS:x": "no"})
     [outcome] = ssm.write([Put("/acme/prod/mode", b"on", None, attributes=told)])
