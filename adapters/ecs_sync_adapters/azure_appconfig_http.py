@@ -75,6 +75,9 @@ class Wire:
             response = self._connected().send_request(request, **self._sending)
             shown = {name.lower(): text for name, text in response.headers.items()}
             text = response.text()
+        except ValueError:
+            # The SDK's word for it. Its text is not shown, as of all errors.
+            return Failure(Kind.UNANSWERED, "the connection was closed meanwhile")
         except FAILURES as error:
             failure = failed(error, self._route)
             # A body that the SDK cannot read is an error to it, whatever the status.

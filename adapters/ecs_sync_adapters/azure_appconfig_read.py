@@ -38,6 +38,8 @@ LOCKED = "locked"
 DESCRIPTION = "description"
 TAG = "tag:"
 NULL_TAG = "null-tag:"
+ETAG = re.compile(r"[!#-)+-~]+")
+"""What can be sent as one, in quotes: no quote in it, and never '*', which is any."""
 
 _FILTERS_LENGTH = 4000
 """Characters of a listing's path: longer ones are refused on their way."""
@@ -61,7 +63,7 @@ class Mark:
             version, sync, *etags = json.loads(token)
         except (ValueError, TypeError):
             return None
-        texts = all(isinstance(text, str) and re.fullmatch(r'[^"\s]+', text) for text in etags)
+        texts = all(isinstance(text, str) and ETAG.fullmatch(text) for text in etags)
         return cls(tuple(etags), str(sync)) if version == 1 and etags and texts else None
 
 

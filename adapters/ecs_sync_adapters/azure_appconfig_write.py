@@ -7,7 +7,6 @@ read first, at the expected revision.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from ecs_sync.adapter import Attributes, Delete, Item, ItemId, Outcome, Put, Ver
 from ecs_sync.errors import Rejected, Unacknowledged
 from ecs_sync_adapters.azure_appconfig_http import Wire, target
 from ecs_sync_adapters.azure_appconfig_options import ITEM_LIMIT, VALUE_LIMIT, named
-from ecs_sync_adapters.azure_appconfig_read import CONTENT_TYPE, DESCRIPTION, LOCKED, NULL_TAG, TAG, one
+from ecs_sync_adapters.azure_appconfig_read import CONTENT_TYPE, DESCRIPTION, ETAG, LOCKED, NULL_TAG, TAG, one
 from ecs_sync_adapters.azure_appconfig_refer import address_of, is_reference
 from ecs_sync_adapters.azure_errors import Failure, Kind, reading_error, writing_error
 
@@ -33,8 +32,8 @@ def carried_out(wire: Wire, write: Write) -> Outcome:
     place = named(write.id)
     if place is None:
         return Outcome(write.id, Verdict.REFUSED, reason="it is no id of a setting: LABEL|KEY")
-    if write.expected is not None and not re.fullmatch(r'[^"*\s\x00-\x1f]+', write.expected):
-        # Sent as a condition, an empty one or '*' would overwrite whatever is there.
+    if write.expected is not None and not ETAG.fullmatch(write.expected):
+        # Sent as a condition, an empty one or '*' would overwrite whatever is there; others break the header.
         return Outcome(write.id, Verdict.RACED, reason="the expected revision is none that the store gives")
     match write:
         case Put():

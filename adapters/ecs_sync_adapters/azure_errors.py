@@ -76,6 +76,9 @@ def failed(error: Exception, route: Route) -> Failure:
             return answered(int(error.response.status_code or 0), headers, str(code))
         case ServiceRequestError() if _unsent(error):
             return Failure(Kind.UNSENT, "no connection came about: check the endpoint, its name and its TLS")
+        case OSError() if type(error) is OSError and error.errno is None:
+            # What requests raises before it connects, of a file that is gone.
+            return Failure(Kind.UNSENT, "ca_file cannot be read any more: put it back")
         case ServiceResponseError():
             return Failure(Kind.UNANSWERED, f"the answer did not come ({type(error).__name__})")
         case _:

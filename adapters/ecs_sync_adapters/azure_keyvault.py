@@ -95,16 +95,13 @@ class KeyVaultPlace:
     prefix: str = option("Ends in a dash, such as payments-; empty for the whole vault, in short '*'")
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"([0-9A-Za-z-]{0,125}-)?", self.prefix):
-            raise ValueError(
-                f"{self.prefix!r} is no beginning of names: use letters, digits and dashes with a dash at "
-                "the end, such as payments-, or '*' for the whole vault"
-            )
+        if self.prefix:
+            _named(self.prefix)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The place of its prefix; ``*`` is the whole vault. Raises ValueError."""
-        return cls("" if text == _WHOLE else text or "?")
+        return cls("" if text == _WHOLE else _named(text))
 
     @property
     def root(self) -> str:
@@ -201,6 +198,16 @@ class KeyVaultAdapter:
                 except FAILURES as error:
                     raise reading_error(failed(error, self._reach.route), "connecting to Key Vault") from None
             return self._wire
+
+
+def _named(prefix: str) -> str:
+    """The beginning of names that a text is. Raises ValueError."""
+    if not re.fullmatch(r"[0-9A-Za-z-]{0,125}-", prefix):
+        raise ValueError(
+            f"{prefix!r} is no beginning of names: use letters, digits and dashes with a dash at the "
+            "end, such as payments-, or '*' for the whole vault"
+        )
+    return prefix
 
 
 def _features(options: KeyVaultOptions) -> Features:

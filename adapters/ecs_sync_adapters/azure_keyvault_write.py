@@ -68,7 +68,8 @@ def _refusal(put: Put) -> str:
         put.value.decode("utf-8")
     except UnicodeDecodeError:
         return "Key Vault holds text, and this value is not UTF-8"
-    return ""
+    wrong = [word for word, text in put.attributes if word in TIMES and _seconds(text) is None]
+    return f"{' and '.join(wrong)} is no time such as 2030-01-31T00:00:00Z" if wrong else ""
 
 
 def _create(wire: Wire, creation: Creation, put: Put) -> Outcome:
@@ -203,9 +204,12 @@ def _delete(wire: Wire, delete: Delete) -> Outcome:
     return Outcome(delete.id, Verdict.APPLIED, replaced=replaced)
 
 
-def _seconds(text: str) -> int:
-    """Seconds since 1970 of a time as the attributes show it."""
-    moment = datetime.fromisoformat(text)
+def _seconds(text: str) -> int | None:
+    """Seconds since 1970 of a time as the attributes show it; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 

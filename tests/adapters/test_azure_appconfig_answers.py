@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import Delete, Item, Listing, Page, Put
-from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unavailable
+from ecs_sync.adapter import Delete, Item, Listing, Page, Put, Verdict
+from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
@@ -238,3 +238,29 @@ def test_a_key_that_is_no_text_is_told_and_never_asked_for(
     assert [page.absent for page in adapter.get(["|app/\ud800"]).pages] == [("|app/\ud800",)]
     assert [page.absent for page in adapter.history("|app/\ud800", None).pages] == [("|app/\ud800",)]
     assert len(server.requests) == before
+
+
+@pytest.mark.parametrize("etag", ["€", "e\x7f", "a b", 'a"b', "*", "é"])
+def test_an_etag_that_no_header_can_hold_is_a_revision_that_the_store_does_not_have(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter, etag: str
+) -> None:
+    server.settings.set("app/a", "1")
+    for write in (Put(ID, b"2", etag, attributes=(("locked", "false"),)), Delete(ID, etag)):
+        [outcome] = adapter.write([write])
+        assert outcome.verdict is Verdict.RACED
+    assert writes_sent(server) == 0
+    assert not adapter.list(PLACE, json.dumps([1, "", etag])).unchanged
+
+
+def test_a_request_that_meets_the_end_of_the_adapter_ends_in_words(
+    server: AzureAppConfigServer, adapter: AppConfigAdapter
+) -> None:
+    """Between looking for the connection and using it, another thread may have closed it."""
+    assert look(adapter) is None
+    adapter._wire._connected().close()
+    with pytest.raises(Unavailable):
+        look(adapter)
+    with pytest.raises(Unacknowledged):
+        adapter.write([Put(ID, b"1", None)])
+    adapter.close()
+    assert look(adapter) is None

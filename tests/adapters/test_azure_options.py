@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecs_sync.adapter import Delete, Put, Verdict
 from ecs_sync.config import load
-from ecs_sync.errors import ConfigError
+from ecs_sync.errors import ConfigError, Unavailable
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions
-from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter, KeyVaultOptions
+from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter, KeyVaultOptions, KeyVaultPlace
+from ecs_sync_sandbox.azure_keyvault import KeyVaultServer
+from ecs_sync_sandbox.real_server import free_port
+from tests.adapters.keyvault_sandbox import adapter_of
 
 CANARY = "canary-2f90"
 VAULT, STORE = "https://acme.vault.azure.net", "https://acme.azconfig.io"
@@ -156,3 +160,29 @@ def test_two_credentials_at_one_vault_lead_to_one_place(tmp_path: Path) -> None:
     assert [
         problem for problem in caught.value.problems if "overlaps the place of job 'one'" in problem.message
     ]
+
+
+def test_a_ca_file_that_goes_while_it_is_used_means_that_nothing_was_sent(tmp_path: Path) -> None:
+    with KeyVaultServer() as vault:
+        file = tmp_path / "ca.pem"
+        file.write_bytes(Path(vault.connection()["ca_file"]).read_bytes())
+        adapter = adapter_of(vault, ca_file=file)
+        revision = adapter.write([Put("acme-db", b"1", None)])[0].revision or ""
+        file.unlink()
+        with pytest.raises(Unavailable, match="ca_file cannot be read any more"):
+            adapter.write([Delete("acme-db", revision)])
+        assert vault.vault.versions("acme-db").versions
+        adapter.close()
+
+
+@pytest.mark.parametrize("word", ["expires", "not-before"])
+@pytest.mark.parametrize("text", ["soon", "", "99999-01-01T00:00:00Z"])
+def test_a_time_that_is_none_is_refused_by_its_name_and_nothing_is_asked(word: str, text: str) -> None:
+    adapter = KeyVaultAdapter(vault_options(vault=f"https://127.0.0.1:{free_port()}"))
+    [outcome] = adapter.write([Put("acme-db", b"1", None, attributes=((word, text),))])
+    assert outcome.verdict is Verdict.REFUSED and word in outcome.reason
+
+
+def test_an_empty_place_in_a_vault_says_how_the_whole_vault_is_written() -> None:
+    with pytest.raises(ValueError, match=r"^'' is no beginning of names.*'\*' for the whole vault"):
+        KeyVaultPlace.parse("")
