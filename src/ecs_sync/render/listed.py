@@ -126,7 +126,7 @@ def run_shown(run: Run) -> RunShown:
 
 
 def _said(counts: dict[str, object]) -> str:
-    """The counts that are not nothing, in words."""
+    """The counts that are not nothing, in words; a run that was cut short has none at all."""
     applied = counts.get("applied")
     parts = [f"{count} {kind}d" for kind, count in applied.items()] if isinstance(applied, dict) else []
     parts += [
@@ -136,7 +136,7 @@ def _said(counts: dict[str, object]) -> str:
     ]
     if counts.get("stopped"):
         parts.append("stopped by a limit")
-    return ", ".join(parts) or "nothing to do"
+    return ", ".join(parts) or ("nothing to do" if counts else "not known")
 
 
 def runs_page(runs: Runs) -> Iterator[Part]:

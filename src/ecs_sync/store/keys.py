@@ -42,11 +42,16 @@ class FileKeys:
                 "Move it away if it does not, and try again"
             ) from None
         except OSError as error:
-            raise StoreError(f"the key file {self.path} cannot be made: {error.strerror}") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(key) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            raise _not_made(self.path, error) from None
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(base64.b64encode(key) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            # Half a key would be in the way of the next try, and nothing was sealed with it yet.
+            self.path.unlink(missing_ok=True)
+            raise _not_made(self.path, error) from None
         sync_folder(self.path.parent)
         return key
 
@@ -56,12 +61,16 @@ class FileKeys:
             text = self.path.read_bytes()
         except FileNotFoundError:
             raise StoreError(
-                f"the key file {self.path} is absent. It is made by 'ecs-sync init'; a store cannot be "
-                "used without its own: restore it from a backup"
+                f"the key file {self.path} is absent: 'ecs-sync init' makes it with a new store; a store "
+                "that is there already cannot be used without its own: restore it from a backup"
             ) from None
         except OSError as error:
             raise StoreError(f"the key file {self.path} cannot be read: {error.strerror}") from None
         return decode_key(text, str(self.path))
+
+
+def _not_made(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"the key file {path} cannot be made: {error.strerror}")
 
 
 def decode_key(text: bytes, where: str) -> bytes:

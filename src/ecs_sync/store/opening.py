@@ -44,11 +44,18 @@ def make(url: URL, cipher: Cipher | None, fingerprint_key: bytes) -> None:
             _introduce(connection, cipher, fingerprint_key)
     except BaseException:
         database.close()
-        if path is not None and ours:
-            for ending in ("", "-wal", "-shm"):
-                path.with_name(path.name + ending).unlink(missing_ok=True)
+        if ours:
+            unmake(url)
         raise
     database.close()
+
+
+def unmake(url: URL) -> None:
+    """Takes away the file of a store that was made just now, and that nobody has used; a server's stays."""
+    path = sqlite_path(url)
+    if path is not None:
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def _check_empty(connection: Connection, where: str) -> None:
