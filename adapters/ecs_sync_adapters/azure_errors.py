@@ -64,8 +64,8 @@ FAILURES: tuple[type[Exception], ...] = (AzureError, TokenFailure, OSError, Recu
 
 def failed(error: Exception, route: Route) -> Failure:
     """The failure that one of `FAILURES` means. 5xx and what is no HTTP at all are `Kind.UNANSWERED`."""
-    if reason := route.unsent(error):
-        return Failure(Kind.UNSENT, reason)
+    if away := route.unsent(error):
+        return Failure(Kind.DENIED if away.turned_away else Kind.UNSENT, away.reason)
     match error:
         case TokenFailure():
             return _tokenless(error)

@@ -254,8 +254,9 @@ def _failure(name: str, error: Exception, heard: _Heard, route: Route) -> TokenF
     who = f"credential {name!r}"
     broken = [each for each in (error, error.__cause__) if isinstance(each, _BROKEN)]
     for each in broken:
-        if reason := route.unsent(each):
-            return TokenFailure(Trouble.UNREACHABLE, f"{who}: {reason}")
+        if away := route.unsent(each):
+            trouble = Trouble.REFUSED if away.turned_away else Trouble.UNREACHABLE
+            return TokenFailure(trouble, f"{who}: {away.reason}")
     if broken:
         what = "whoever gives its tokens cannot be reached: check authority, network and TLS"
         return TokenFailure(Trouble.UNREACHABLE, f"{who}: {what}")

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from azure.core.pipeline.transport import RequestsTransport
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
-from ecs_sync_adapters.http_reach import Reach
+from ecs_sync_adapters.http_reach import Reach, Unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +63,32 @@ class Route:
             connection_verify=self.ca_file or True,
         )
 
-    def unsent(self, error: BaseException) -> str:
-        """Why a request certainly did not get past the proxy, in words; empty where it may have.
+    def unsent(self, error: BaseException) -> Unsent | None:
+        """Why a request certainly did not get past the proxy; None where it may have.
 
         urllib3's ProxyError says nothing of that: it is also what a lost answer becomes.
         """
         if self.proxy is None:
-            return ""
+            return None
         proxy = f"the proxy {self.proxy.url}"
         for cause in causes(error):
             refused = re.match(r"Tunnel connection failed: ([0-9]{3})", str(cause))
             match cause:
                 case OSError() if refused is not None and refused[1] == "407":
-                    return f"{proxy} wants another login (status 407): set proxy_login"
+                    return Unsent(f"{proxy} wants another login (status 407): set proxy_login", True)
                 case OSError() if refused is not None:
-                    return f"{proxy} does not let it through (status {refused[1]}): ask whoever runs it"
+                    reason = f"{proxy} does not let it through (status {refused[1]}): ask whoever runs it"
+                    return Unsent(reason)
                 case ReadTimeoutError() if "://" in str(cause.url):
                     # What was waited for has an address and no path: it is the proxy, asked for a tunnel.
-                    return f"{proxy} does not answer"
+                    return Unsent(f"{proxy} does not answer")
                 case NewConnectionError() | ConnectTimeoutError():
-                    return f"{proxy} cannot be reached: check proxy and its name"
+                    return Unsent(f"{proxy} cannot be reached: check proxy and its name")
                 case ssl.SSLCertVerificationError():
-                    return f"a certificate on the way through {proxy} is not trusted: check ca_file"
+                    return Unsent(f"a certificate on the way through {proxy} is not trusted: check ca_file")
                 case _:
                     continue
-        return ""
+        return None
 
 
 class Reaching(Protocol):

@@ -20,7 +20,7 @@ import trustme
 import urllib3.util.connection
 
 from ecs_sync.adapter import Put, Verdict
-from ecs_sync.errors import Throttled, Unacknowledged, Unavailable
+from ecs_sync.errors import AdapterError, Denied, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions
 from ecs_sync_adapters.azure_identity import Credential, Identity, TokenFailure, Trouble
 from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter
@@ -260,9 +260,11 @@ def test_the_identity_of_the_machine_is_asked_of_the_machine_and_never_of_the_pr
 # -- what is wrong with it
 
 
-def unsent(adapter: AppConfigAdapter | KeyVaultAdapter, put: Put) -> str:
+def unsent(
+    adapter: AppConfigAdapter | KeyVaultAdapter, put: Put, kind: type[AdapterError] = Unavailable
+) -> str:
     """What a write says that never left; its login is nowhere in the error."""
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(kind) as caught:
         adapter.write([put])
     assert not isinstance(caught.value, Throttled)
     told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
@@ -281,22 +283,31 @@ def test_a_proxy_that_is_not_there_is_named_and_nothing_was_sent(vault: KeyVault
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(407, "set proxy_login"), (403, "status 403"), (502, "status 502")]
+    ("status", "said", "kind"),
+    [
+        (407, "set proxy_login", Denied),
+        (403, "status 403", Unavailable),
+        (502, "status 502", Unavailable),
+    ],
 )
 def test_a_proxy_that_does_not_let_it_through_is_named_and_nothing_was_sent(
-    vault: KeyVaultServer, proxy: ConnectProxy, status: int, said: str
+    vault: KeyVaultServer, proxy: ConnectProxy, status: int, said: str, kind: type[AdapterError]
 ) -> None:
     proxy.refusal = status
-    assert f"the proxy {proxy.url}" in (said_ := unsent(adapter_of(vault, **behind(proxy)), CREATION))
+    assert f"the proxy {proxy.url}" in (said_ := unsent(adapter_of(vault, **behind(proxy)), CREATION, kind))
     assert said in said_ and vault.requests == []
     with store_over_tls() as (server, address, ca_file):
-        said_ = unsent(config_adapter(server, address, ca_file, **behind(proxy)), Put("|app/a", b"1", None))
+        said_ = unsent(
+            config_adapter(server, address, ca_file, **behind(proxy)), Put("|app/a", b"1", None), kind
+        )
         assert f"the proxy {proxy.url}" in said_ and said in said_
 
 
 def test_a_wrong_login_is_told_as_that(vault: KeyVaultServer, proxy: ConnectProxy) -> None:
     adapter = adapter_of(vault, **behind(proxy, f"acme\\other:{PASSWORD}"))
-    assert "wants another login" in unsent(adapter, CREATION)
+    before = len(proxy.asked)
+    assert "wants another login" in unsent(adapter, CREATION, Denied)
+    assert len(proxy.asked) == before + 1, "a wrong password that is said again and again locks an account"
 
 
 def test_a_proxy_that_is_silent_is_waited_for_as_long_as_configured(
@@ -360,7 +371,7 @@ def test_the_login_is_in_no_log_and_no_repr_at_any_level(
     adapter.write([CREATION])
     adapter.close()
     proxy.refusal = 407
-    unsent(adapter_of(vault, **behind(proxy)), CREATION)
+    unsent(adapter_of(vault, **behind(proxy)), CREATION, Denied)
     options = AppConfigOptions("https://acme.azconfig.io", credential="cli", **behind(proxy))
     records = "\n".join(str(vars(record)) for record in caplog.records)
     assert records
