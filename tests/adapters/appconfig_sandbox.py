@@ -6,11 +6,13 @@ from ecs_sync.adapter import Delete, Item, Listing, Outcome, Put
 from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
+from ecs_sync_sandbox.http_server import Request
 
 
-def adapter_of(server: AzureAppConfigServer, **options: object) -> AppConfigAdapter:
-    key = server.connection_string
-    return AppConfigAdapter(AppConfigOptions(server.url, connection_string=key, **options))  # type: ignore[arg-type]
+def adapter_of(server: AzureAppConfigServer, url: str | None = None, **options: object) -> AppConfigAdapter:
+    """One that reaches the stand-in, perhaps by another address."""
+    key = server.connection_string.replace(server.url, url or server.url)
+    return AppConfigAdapter(AppConfigOptions(url or server.url, connection_string=key, **options))  # type: ignore[arg-type]
 
 
 def place(text: str) -> AppConfigPlace:
@@ -32,6 +34,19 @@ def ids(adapter: AppConfigAdapter, text: str) -> list[str]:
 def one(adapter: AppConfigAdapter, id: str) -> Item:
     (item,) = read(adapter.get([id]))[0].values()
     return item
+
+
+def look(adapter: AppConfigAdapter, id: str) -> Item | None:
+    """A setting, where it is there."""
+    return read(adapter.get([id]))[0].get(id)
+
+
+def is_write(request: Request) -> bool:
+    return request.method in ("PUT", "DELETE")
+
+
+def writes_sent(server: AzureAppConfigServer) -> int:
+    return sum(is_write(request) for request in server.requests)
 
 
 def write(adapter: AppConfigAdapter, write: Put | Delete) -> Outcome:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecs_sync.adapter import Delete, Item, Listing, Page, Put, Verdict
+from ecs_sync.adapter import Delete, Listing, Page, Put, Verdict
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.testing.subject import pages_of
-from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
+from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer
 from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
+from tests.adapters.appconfig_sandbox import adapter_of, look, writes_sent
 
 PLACE = AppConfigPlace("app/")
 ID = "|app/a"
@@ -32,24 +33,6 @@ def adapter(server: AzureAppConfigServer) -> Iterator[AppConfigAdapter]:
     adapter = adapter_of(server)
     yield adapter
     adapter.close()
-
-
-def adapter_of(server: AzureAppConfigServer, url: str | None = None, **options: object) -> AppConfigAdapter:
-    text = server.connection_string.replace(server.url, url or server.url)
-    return AppConfigAdapter(AppConfigOptions(url or server.url, connection_string=text, **options))  # type: ignore[arg-type]
-
-
-def look(adapter: AppConfigAdapter) -> Item | None:
-    found = [item for page in adapter.get([ID]).pages for item in page.items]
-    return found[0] if found else None
-
-
-def is_write(request: Request) -> bool:
-    return request.method in ("PUT", "DELETE")
-
-
-def writes_sent(server: AzureAppConfigServer) -> int:
-    return sum(is_write(request) for request in server.requests)
 
 
 # -- listings
@@ -179,7 +162,7 @@ def test_an_adapter_that_was_closed_connects_again(
 ) -> None:
     adapter.write([Put(ID, b"1", None)])
     adapter.close()
-    assert look(adapter) is not None
+    assert look(adapter, ID) is not None
 
 
 @pytest.mark.parametrize(
@@ -220,7 +203,7 @@ def test_a_tag_that_is_no_text_survives_an_update_and_hides_no_value_in_an_error
 ) -> None:
     setting = {"key": "app/a", "etag": "e", "value": "1", "tags": {"odd": "\ud800"}, "locked": False}
     server.faults.fail_next(200, body=json.dumps({"items": [setting]}))
-    item = look(adapter)
+    item = look(adapter, ID)
     assert item is not None
     with suppress(AdapterError):
         adapter.write([Put(ID, b"2", item.revision, attributes=item.attributes)])
@@ -256,11 +239,11 @@ def test_a_request_that_meets_the_end_of_the_adapter_ends_in_words(
     server: AzureAppConfigServer, adapter: AppConfigAdapter
 ) -> None:
     """Between looking for the connection and using it, another thread may have closed it."""
-    assert look(adapter) is None
+    assert look(adapter, ID) is None
     adapter._wire._connected().close()
     with pytest.raises(Unavailable):
-        look(adapter)
+        look(adapter, ID)
     with pytest.raises(Unacknowledged):
         adapter.write([Put(ID, b"1", None)])
     adapter.close()
-    assert look(adapter) is None
+    assert look(adapter, ID) is None

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ecs_sync.adapter import Delete, Item, Put, Verdict, Write
+from ecs_sync.adapter import Delete, Put, Verdict, Write
 from ecs_sync.errors import Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync.pace import Pace, Paced
 from ecs_sync.testing.faultproxy import FaultProxy
 from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_appconfig import AppConfigAdapter, AppConfigOptions, AppConfigPlace
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer, Store
-from ecs_sync_sandbox.http_server import HttpServer, Request
+from ecs_sync_sandbox.http_server import HttpServer
 from ecs_sync_sandbox.real_server import free_port
+from tests.adapters.appconfig_sandbox import adapter_of, is_write, look, writes_sent
 
 PLACE = AppConfigPlace("app/")
 ID = "|app/a"
@@ -38,30 +39,12 @@ def adapter(server: AzureAppConfigServer) -> Iterator[AppConfigAdapter]:
     adapter.close()
 
 
-def adapter_of(server: AzureAppConfigServer, url: str | None = None, **options: object) -> AppConfigAdapter:
-    text = server.connection_string.replace(server.url, url or server.url)
-    return AppConfigAdapter(AppConfigOptions(url or server.url, connection_string=text, **options))  # type: ignore[arg-type]
-
-
-def look(adapter: AppConfigAdapter) -> Item | None:
-    found = [item for page in adapter.get([ID]).pages for item in page.items]
-    return found[0] if found else None
-
-
-def is_write(request: Request) -> bool:
-    return request.method in ("PUT", "DELETE")
-
-
-def writes_sent(server: AzureAppConfigServer) -> int:
-    return sum(is_write(request) for request in server.requests)
-
-
 def one_of_each(server: AzureAppConfigServer, adapter: AppConfigAdapter, kind: str) -> Write:
     """A creation, an update or a delete that would be applied."""
     if kind == "create":
         return Put(ID, b"new", None)
     server.settings.set("app/a", "old")
-    item = look(adapter)
+    item = look(adapter, ID)
     assert item is not None and item.revision is not None
     if kind == "update":
         return Put(ID, b"new", item.revision, attributes=item.attributes)
@@ -83,7 +66,7 @@ def test_a_write_whose_answer_is_lost_is_sent_once_and_is_neither_a_success_nor_
     with pytest.raises(Unacknowledged):
         adapter.write([write])
     assert writes_sent(server) == 1
-    item = look(adapter)
+    item = look(adapter, ID)
     assert (item and item.value) == (None if kind == "delete" else b"new")
 
 
@@ -143,7 +126,7 @@ def test_a_write_whose_answer_the_network_loses_has_landed_once(
             proxied.write([write])
         proxied.close()
     assert writes_sent(server) == 1
-    assert (look(adapter) is None) == (kind == "delete")
+    assert (look(adapter, ID) is None) == (kind == "delete")
 
 
 def test_a_tls_stream_that_ends_after_the_request_may_have_brought_it() -> None:

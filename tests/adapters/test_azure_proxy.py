@@ -29,6 +29,7 @@ from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer, Store
 from ecs_sync_sandbox.azure_keyvault import KeyVaultServer, told
 from ecs_sync_sandbox.http_server import HttpServer, Reply
 from ecs_sync_sandbox.real_server import free_port
+from tests.adapters.appconfig_sandbox import adapter_of as store_adapter
 from tests.adapters.keyvault_sandbox import adapter_of, listed, one, values
 
 PASSWORD = "canary-51c7:pass/word@%"
@@ -159,11 +160,6 @@ def store_over_tls() -> Iterator[tuple[AzureAppConfigServer, str, Path]]:
         yield server, secure.url, Path(ca_file)
 
 
-def config_adapter(server: AzureAppConfigServer, url: str, ca_file: Path, **more: Any) -> AppConfigAdapter:
-    key = server.connection_string.replace(server.url, url)
-    return AppConfigAdapter(AppConfigOptions(url, connection_string=key, ca_file=ca_file, **more))
-
-
 # -- everything goes through it
 
 
@@ -192,7 +188,7 @@ def test_a_store_is_reached_through_the_proxy_only(
     proxy: ConnectProxy, connected: list[tuple[str, int]]
 ) -> None:
     with store_over_tls() as (server, url, ca_file):
-        adapter = config_adapter(server, url, ca_file, **behind(proxy))
+        adapter = store_adapter(server, url, ca_file=ca_file, **behind(proxy))
         assert adapter.write([Put("|app/a", b"1", None)])[0].verdict is Verdict.APPLIED
         adapter.close()
         assert proxy.targets == {url.removeprefix("https://")}
@@ -278,7 +274,7 @@ def test_a_proxy_that_is_not_there_is_named_and_nothing_was_sent(vault: KeyVault
     assert f"the proxy {url} cannot be reached" in unsent(adapter, CREATION)
     assert vault.requests == []
     with store_over_tls() as (server, address, ca_file):
-        store = config_adapter(server, address, ca_file, proxy=url, proxy_login=LOGIN)
+        store = store_adapter(server, address, ca_file=ca_file, proxy=url, proxy_login=LOGIN)
         assert f"the proxy {url} cannot be reached" in unsent(store, Put("|app/a", b"1", None))
 
 
@@ -298,7 +294,7 @@ def test_a_proxy_that_does_not_let_it_through_is_named_and_nothing_was_sent(
     assert said in said_ and vault.requests == []
     with store_over_tls() as (server, address, ca_file):
         said_ = unsent(
-            config_adapter(server, address, ca_file, **behind(proxy)), Put("|app/a", b"1", None), kind
+            store_adapter(server, address, ca_file=ca_file, **behind(proxy)), Put("|app/a", b"1", None), kind
         )
         assert f"the proxy {proxy.url}" in said_ and said in said_
 
@@ -317,7 +313,7 @@ def test_a_proxy_that_is_silent_is_waited_for_as_long_as_configured(
     adapter = adapter_of(vault, connect_timeout=0.3, read_timeout=0.3, **behind(proxy))
     assert f"the proxy {proxy.url} does not answer" in unsent(adapter, CREATION)
     with store_over_tls() as (server, address, ca_file):
-        store = config_adapter(server, address, ca_file, connect_timeout=0.3, **behind(proxy))
+        store = store_adapter(server, address, ca_file=ca_file, connect_timeout=0.3, **behind(proxy))
         assert "does not answer" in unsent(store, Put("|app/a", b"1", None))
 
 
