@@ -14,7 +14,7 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
-from ecs_sync.errors import ConfigError, StalePlan
+from ecs_sync.errors import ConfigError, EcsSyncError, StalePlan
 from ecs_sync.model import Entry, Fingerprinter, Key
 from ecs_sync.plan import Change, Hold, Plan
 
@@ -33,7 +33,7 @@ class SavedPlan:
 
 
 def save(plan: Plan, path: Path, fingerprints: Fingerprinter) -> None:
-    """Writes a plan for a later `load`, readable by its owner only. Raises OSError."""
+    """Writes a plan for a later `load`, readable by its owner only. Raises EcsSyncError."""
     body = {
         "format": _FORMAT,
         "id": plan.id,
@@ -44,8 +44,14 @@ def save(plan: Plan, path: Path, fingerprints: Fingerprinter) -> None:
     }
     text = json.dumps(body, sort_keys=True, ensure_ascii=False)
     mac = fingerprints.sign(text.encode()).hex()
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({"plan": text, "mac": mac}) + "\n", encoding="utf-8")
+    ours = not path.exists()
+    try:
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"plan": text, "mac": mac}) + "\n", encoding="utf-8")
+    except OSError as error:
+        if ours:
+            path.unlink(missing_ok=True)
+        raise EcsSyncError(f"the plan cannot be kept in {path}: {error.strerror}") from None
 
 
 def load(path: Path, fingerprints: Fingerprinter) -> SavedPlan:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_sync.errors import ConfigError, StalePlan
+from ecs_sync.errors import ConfigError, EcsSyncError, StalePlan
 from ecs_sync.limits import Limits
 from ecs_sync.model import Fingerprinter, Key
 from ecs_sync.policy import JobPolicy, Mode, Rule
@@ -222,3 +223,16 @@ def test_an_old_saved_plan_is_replaced_and_not_appended_to(tmp_path: Path) -> No
     second = saved(house, tmp_path)
     assert first.keys.keys() == {"x"} and second.keys.keys() == {"x", "y"}
     assert replace(first, id=second.id) != second
+
+
+def test_a_plan_that_cannot_be_kept_leaves_no_file_and_says_where(tmp_path: Path) -> None:
+    house = open_house(tmp_path, *TWO)
+    plan = house.plan()
+    before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(EcsSyncError, match=r"the plan cannot be kept in .*/p.plan: File too large"):
+            save(plan, tmp_path / "p.plan", house.store.fingerprinter)
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+    assert not (tmp_path / "p.plan").exists()
