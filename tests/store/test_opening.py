@@ -237,3 +237,9 @@ def test_opening_a_store_does_not_load_the_migrations(url: str, store: Store) ->
         "sys.exit('alembic' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_store_that_cannot_be_opened_is_not_taken_for_a_server_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "store.db").mkdir()
+    with pytest.raises(StoreError, match="cannot be opened: check that it is there"):
+        Store.open(f"sqlite:///{tmp_path}/store.db", fingerprint_key=KEY)

@@ -190,6 +190,7 @@ _FULL = "is full: make room on its disk and try again; nothing was half-written"
 _BUSY = "is locked by another process: wait until it has finished and try again"
 _DAMAGED = "is damaged or is not a database: restore it from a backup"
 _READ_ONLY = "cannot be written: check the permissions of the file and its folder"
+_SHUT = "cannot be opened: check that it is there, and that you may write it and its folder"
 _AWAY = "cannot be reached: check that it exists, that the server runs, and the credentials"
 
 _SQLITE = (
@@ -202,7 +203,7 @@ _SQLITE = (
     ("SQLITE_CORRUPT", _DAMAGED),
     ("SQLITE_NOTADB", _DAMAGED),
     ("SQLITE_READONLY", _READ_ONLY),
-    ("SQLITE_CANTOPEN", _AWAY),
+    ("SQLITE_CANTOPEN", _SHUT),
     ("SQLITE_CONSTRAINT_TRIGGER", "keeps what was once recorded: it is append-only"),
 )
 _SQLSTATES = (
