@@ -187,9 +187,8 @@ def _details(details: dict[str, object]) -> str:
 
 def verdict_page(verdict: AuditVerdict) -> Iterator[Part]:
     if verdict.ok:
-        yield Say(
-            f"the trail is whole: {verdict.records} records, {verdict.checkpoints} checkpoints", Tone.GOOD
-        )
+        checkpoints = "1 checkpoint" if verdict.checkpoints == 1 else f"{verdict.checkpoints} checkpoints"
+        yield Say(f"the trail is whole: {verdict.records} records, {checkpoints}", Tone.GOOD)
         return
     yield Say(f"the trail is broken: {verdict.why}", Tone.BAD)
     yield Say(
