@@ -8,7 +8,7 @@ from typing import Any
 from azure.keyvault.secrets._shared import http_challenge_cache
 from benchmarks.calls_azure_keyvault import Clock as Clock
 
-from ecs_sync.adapter import Item, Listing
+from ecs_sync.adapter import Delete, Item, Listing, Outcome, Put
 from ecs_sync.testing.subject import pages_of
 from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter, KeyVaultOptions, KeyVaultPlace
 from ecs_sync_sandbox.azure_keyvault import CLIENT_SECRET, KeyVaultServer
@@ -44,6 +44,11 @@ def listed(adapter: KeyVaultAdapter) -> dict[str, Item]:
 def outside(server: KeyVaultServer, name: str, value: str = "theirs", **more: Any) -> str:
     """Somebody else sets a secret; the version's id."""
     return server.vault.set(name, {"value": value, **more})[1].id
+
+
+def write(adapter: KeyVaultAdapter, write: Put | Delete) -> Outcome:
+    [outcome] = adapter.write([write])
+    return outcome
 
 
 def values(server: KeyVaultServer, name: str) -> list[str]:
