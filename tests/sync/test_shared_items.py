@@ -72,6 +72,14 @@ def test_what_is_held_in_an_item_is_seen_still_after_a_push_of_its_neighbour(exp
     assert drifted(exporting) == {"y": State.DRIFTED}
 
 
+def test_what_nobody_moved_is_not_said_to_have_moved_while_it_was_looked_at(exporting: House) -> None:
+    exporting.put("a", y="moved")
+    exporting.set(x="2")
+    exporting.run()
+    exporting.set(y="2")
+    assert drifted(exporting) == {"y": State.CONFLICT}
+
+
 @pytest.mark.parametrize("point", [point for point in Point if point is not Point.RECOVERING])
 def test_an_edit_of_a_neighbour_in_the_middle_of_a_run_is_seen_by_the_next_one(
     exporting: House, point: Point
