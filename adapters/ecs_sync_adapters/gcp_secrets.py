@@ -19,6 +19,7 @@ from ecs_sync_adapters.gcp_secrets_options import GcpSecretsOptions, GcpSecretsP
 from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.gcp_secrets_session import Credential, Endpoint, Wire
 from ecs_sync_adapters.gcp_secrets_write import Creation, carry_out
+from ecs_sync_adapters.http_reach import proxy_address
 from ecs_sync_adapters.numbered import Numbered
 
 _SERVICE = "//secretmanager.googleapis.com/"
@@ -48,6 +49,7 @@ class GcpSecretsAdapter:
             options.ca_file,
             options.connect_timeout,
             options.read_timeout,
+            None if options.proxy is None else proxy_address(options.proxy, options.proxy_login),
         )
         self._features = features(options)
         self._lock = threading.Lock()
@@ -116,6 +118,7 @@ class GcpSecretsAdapter:
             if self._wire is None:
                 try:
                     self._wire = Wire(self._credential, self._endpoint)
-                except OSError as error:
-                    raise Denied(f"gcp-secrets: ca_file cannot be read ({error.strerror})") from None
+                except (OSError, ValueError) as error:
+                    reason = f"holds no certificate that can be read ({type(error).__name__})"
+                    raise Denied(f"gcp-secrets: ca_file {self._endpoint.ca_file} {reason}") from None
             return self._wire

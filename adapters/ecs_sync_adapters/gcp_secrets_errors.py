@@ -118,7 +118,7 @@ def _retry_after(error: grpc.Call) -> float | None:
     return None
 
 
-_UNREACHABLE = "Secret Manager is not reachable: check endpoint, location, network and certificates"
+_UNREACHABLE = "Secret Manager is not reachable: check endpoint, location, proxy, network and certificates"
 _ODD = (Kind.UNANSWERED, "Secret Manager gave no usable answer")
 _INVALID = (
     "Secret Manager does not take the request: look at the value's size, the name, the labels, and the "

@@ -11,6 +11,7 @@ from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, option
 from ecs_sync_adapters.gcp_secrets_read import MOST_A_PAGE, NAME
 from ecs_sync_adapters.gcp_secrets_session import CredentialName
 from ecs_sync_adapters.gcp_secrets_write import NAME_REASON, VALUE_BYTES, Replication
+from ecs_sync_adapters.http_reach import proxy_problems
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 _KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
@@ -49,6 +50,10 @@ class GcpSecretsOptions:
     ca_file: Path | None = option(
         "The certificate authorities to trust, in PEM, instead of the public ones", default=None
     )
+    proxy: str | None = option(
+        "The proxy on the way to Google, such as http://proxy.example:3128; never one of the environment",
+        default=None,
+    )
     replication: Replication = option(
         "Where new global secrets are kept: automatic, or user-managed in replica_locations",
         default="automatic",
@@ -64,6 +69,7 @@ class GcpSecretsOptions:
     connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
     concurrency: int = option("Calls in flight at once", default=8)
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
     @property
     def address(self) -> str:
@@ -124,9 +130,10 @@ def problems(options: GcpSecretsOptions) -> list[str]:
         wrong.append("iam_endpoint is not a URL such as https://iamcredentials.googleapis.com")
     if not 1 <= options.page_size <= MOST_A_PAGE:
         wrong.append(f"page_size must be from 1 to {MOST_A_PAGE}")
-    for name in ("connect_timeout", "read_timeout", "concurrency"):
-        if not 0 < getattr(options, name) < float("inf"):
-            wrong.append(f"{name} must be a number above 0")
+    for name, most in (("connect_timeout", 3600), ("read_timeout", 3600), ("concurrency", 1000)):
+        if not 0 < getattr(options, name) <= most:
+            wrong.append(f"{name} must be more than 0 and at most {most}")
+    wrong += proxy_problems(options.proxy, options.proxy_login)
     return wrong + _of_credential(options) + _of_creation(options)
 
 
@@ -143,7 +150,7 @@ def _of_credential(options: GcpSecretsOptions) -> list[str]:
     if options.plaintext:
         if options.endpoint is None:
             wrong.append("plaintext is for local servers: it needs endpoint")
-        unused = ("credential_file", "impersonate", "ca_file")
+        unused = ("credential_file", "impersonate", "ca_file", "proxy")
         wrong += [f"plaintext sends no {name}" for name in unused if getattr(options, name) is not None]
     return wrong
 

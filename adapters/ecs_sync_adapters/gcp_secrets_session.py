@@ -10,11 +10,12 @@ A channel does not survive a fork: it is made at the first call, in the process 
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -87,6 +88,8 @@ class Endpoint:
     ca_file: Path | None = None
     connect_timeout: float = 5.0
     read_timeout: float = 20.0
+    proxy: str | None = field(default=None, repr=False)
+    """With its login in it."""
 
 
 class _Signs(Protocol):
@@ -103,7 +106,7 @@ class Wire:
     """A channel with its credential. Safe to share between threads."""
 
     def __init__(self, credential: Credential, endpoint: Endpoint) -> None:
-        """Connects to nothing yet. Raises OSError where ``ca_file`` cannot be read."""
+        """Connects to nothing yet. Raises OSError or ValueError where ``ca_file`` holds no certificate."""
         self._timeout = endpoint.read_timeout
         self._signs: _Signs = _Nobody() if endpoint.plaintext else _Bearer(credential, endpoint)
         self._channel = _channel(endpoint)
@@ -146,10 +149,15 @@ def _channel(endpoint: Endpoint) -> grpc.Channel:
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.primary_user_agent", "ecs-sync"),
     )
+    # What it finds in the environment, it would use.
+    proxy = ("grpc.enable_http_proxy", 0) if endpoint.proxy is None else ("grpc.http_proxy", endpoint.proxy)
     if endpoint.plaintext:
-        return grpc.insecure_channel(endpoint.address, (*options, ("grpc.enable_http_proxy", 0)))
-    roots = None if endpoint.ca_file is None else endpoint.ca_file.read_bytes()
-    return grpc.secure_channel(endpoint.address, grpc.ssl_channel_credentials(roots), options)
+        return grpc.insecure_channel(endpoint.address, (*options, proxy))
+    roots = None
+    if endpoint.ca_file is not None:
+        ssl.create_default_context(cafile=endpoint.ca_file)  # raises where it holds no certificate
+        roots = endpoint.ca_file.read_bytes()
+    return grpc.secure_channel(endpoint.address, grpc.ssl_channel_credentials(roots), (*options, proxy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,8 @@ class _Bearer:
     def __init__(self, credential: Credential, endpoint: Endpoint) -> None:
         self._from = credential
         self._timeout = endpoint.read_timeout
+        # The metadata server, which is asked without TLS, is on the machine itself.
+        self._proxies = {} if endpoint.proxy is None else {"https": endpoint.proxy}
         self._lock = threading.Lock()
         self._credentials: Any = None
         self._spent = False
@@ -197,18 +207,14 @@ class _Bearer:
     def _fetch(self) -> None:
         hush()
         with _silence(), closing(requests.Session()) as session:
-            # Without one of its own, a session would take a password for the host from ~/.netrc.
-            session.auth = _as_it_is
+            session.trust_env = False
+            session.proxies = self._proxies
             request: Any = partial(Request(session), timeout=self._timeout)
             if self._credentials is None:
                 self._credentials = _credentials(self._from, request)
             if self._spent or not self._credentials.valid:
                 self._credentials.refresh(request)
                 self._spent = False
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 _NO_CREDENTIAL = (

@@ -45,7 +45,7 @@ class Reach:
             cert = str(self.client_cert)
             made.cert = cert if self.client_key is None else (cert, str(self.client_key))
         if self.proxy is not None:
-            made.proxies = dict.fromkeys(("http", "https"), self._proxy_address(self.proxy))
+            made.proxies = dict.fromkeys(("http", "https"), proxy_address(self.proxy, self.proxy_login))
         for scheme in ("http://", "https://"):
             made.mount(scheme, HTTPAdapter(pool_maxsize=self.connections, max_retries=0, pool_block=False))
         return made
@@ -61,27 +61,7 @@ class Reach:
             yield "client_key goes with client_cert"
         if self.client_cert is not None:
             yield from self._wrong_certificate(self.client_cert, url)
-        yield from self._wrong_proxy()
-
-    def _proxy_address(self, proxy: str) -> str:
-        """With the login in it, and so never to be shown."""
-        if self.proxy_login is None:
-            return proxy
-        login = ":".join(quote(part, safe="") for part in self.proxy_login.split(":", 1))
-        return f"http://{login}@{proxy.removeprefix('http://')}"
-
-    def _wrong_proxy(self) -> Iterator[str]:
-        if self.proxy_login is not None and self.proxy is None:
-            yield "proxy_login goes with proxy"
-        if self.proxy_login is not None and not re.fullmatch(r"[ -9;-~]+:[ -~]*", self.proxy_login):
-            yield "proxy_login is not user:password, in ASCII"
-        if self.proxy is None:
-            return
-        parts = url_parts(self.proxy)
-        if parts.username is not None:
-            yield "proxy holds a user name: give it with the password as proxy_login"
-        elif parts.scheme != "http" or not parts.hostname or re.search(r"[/?#]", self.proxy[7:-1]):
-            yield "proxy is not written like http://proxy.example:3128"
+        yield from proxy_problems(self.proxy, self.proxy_login)
 
     def _wrong_certificate(self, client_cert: Path, url: str) -> Iterator[str]:
         if url_parts(url).scheme == "http":
@@ -93,6 +73,29 @@ class Reach:
             ssl.create_default_context().load_cert_chain(client_cert, self.client_key, password="")
         except (OSError, ValueError) as error:
             yield f"{files} holds no certificate and its key, in PEM and not encrypted ({_why(error)})"
+
+
+def proxy_address(proxy: str, login: str | None) -> str:
+    """The proxy with the login in it, and so never to be shown."""
+    if login is None:
+        return proxy
+    word = ":".join(quote(part, safe="") for part in login.split(":", 1))
+    return f"http://{word}@{proxy.removeprefix('http://')}"
+
+
+def proxy_problems(proxy: str | None, login: str | None) -> Iterator[str]:
+    """All that is wrong with the options ``proxy`` and ``proxy_login``. Neither is quoted."""
+    if login is not None and proxy is None:
+        yield "proxy_login goes with proxy"
+    if login is not None and not re.fullmatch(r"[ -9;-~]+:[ -~]*", login):
+        yield "proxy_login is not user:password, in ASCII"
+    if proxy is None:
+        return
+    parts = url_parts(proxy)
+    if parts.username is not None:
+        yield "proxy holds a user name: give it with the password as proxy_login"
+    elif parts.scheme != "http" or not parts.hostname or re.search(r"[/?#]", proxy[7:-1]):
+        yield "proxy is not written like http://proxy.example:3128"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
 from ecs_sync.adapter import Put
-from ecs_sync.errors import AdapterError, Denied, Unavailable
+from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions
 from ecs_sync_adapters.gcp_secrets_session import Credential
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
 from ecs_sync_sandbox.real_server import free_port
+from tests.adapters.forward_proxy import ForwardProxy
 from tests.adapters.gcp_sandbox import MODE, PLACE, adapter_of, at, items, one
 
 CANARY = "canary-7f40c2d9e1"
@@ -356,7 +357,7 @@ def test_a_server_that_the_authorities_do_not_know_is_not_spoken_to(
 
 def test_a_file_of_authorities_that_is_not_there_is_named(server: GcpSecretsServer, tmp_path: Path) -> None:
     gcp = adapter_of(server, plaintext=False, ca_file=tmp_path / "none.pem")
-    with pytest.raises(Denied, match="ca_file cannot be read"):
+    with pytest.raises(Denied, match=r"ca_file .*none\.pem holds no certificate"):
         gcp.list(PLACE, None)
 
 
@@ -444,3 +445,79 @@ def test_nobody_is_warned_of_anything_when_the_adapter_is_imported() -> None:
         check=True,
     )
     assert told.stderr == b""
+
+
+# -- proxies
+
+
+@pytest.fixture
+def proxy() -> Iterator[ForwardProxy]:
+    with ForwardProxy() as running:
+        yield running
+
+
+def test_a_proxy_is_used_where_the_connection_names_one(
+    server: GcpSecretsServer,
+    secure: Any,
+    key: rsa.RSAPrivateKey,
+    tmp_path: Path,
+    proxy: ForwardProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.setenv(name, "")
+    proxy.login = "me:canary@/:%word"
+    given = {"credential": "service-account", "credential_file": key_file(tmp_path, key), "proxy": proxy.url}
+    assert items(secure(**given, proxy_login=proxy.login).list(PLACE, None)) == []
+    assert proxy.log == [f"CONNECT {server.address}"]
+    stranger = secure(**given, read_timeout=2.0)
+    with pytest.raises(Unavailable, match="proxy"):
+        stranger.write([Put(MODE, b"1", None)])
+    assert server.count() == server.count("ListSecrets") == 1
+    assert "canary" not in repr(GcpSecretsOptions("acme-1", proxy=proxy.url, proxy_login=proxy.login))
+
+
+def test_no_proxy_of_the_environment_is_used(
+    server: GcpSecretsServer,
+    secure: Any,
+    issuer: Issuer,
+    chain: Callable[[str], None],
+    proxy: ForwardProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.setenv(name, "")
+    chain(issuer.url)
+    assert items(secure().list(PLACE, None)) == []
+    assert len(issuer.asked) == 1 and bearers(server) == {f"Bearer {TOKEN}"}
+    assert proxy.log == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"proxy": "proxy:3128"}, "proxy is not written like"),
+        ({"proxy": "http://me:canary@proxy:3128"}, "proxy holds a user name"),
+        ({"proxy_login": "me:canary"}, "proxy_login goes with proxy"),
+        ({"proxy": "http://proxy:1", "proxy_login": "canary"}, "proxy_login is not user:password"),
+        ({"proxy": "http://proxy:1", "plaintext": True, "endpoint": "x:1"}, "plaintext sends no proxy"),
+        ({"read_timeout": 1e300}, "read_timeout must be"),
+        ({"connect_timeout": 0}, "connect_timeout must be"),
+        ({"concurrency": 10**9}, "concurrency must be"),
+    ],
+)
+def test_a_way_that_cannot_be_is_refused_by_name(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        GcpSecretsAdapter(GcpSecretsOptions("acme-1", **given))
+    assert "canary" not in str(caught.value)
+
+
+def test_a_file_without_authorities_is_named_and_not_waited_for(
+    server: GcpSecretsServer, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    gcp = adapter_of(server, plaintext=False, ca_file=tmp_path / "empty.pem")
+    with pytest.raises(Denied, match=r"ca_file .*empty\.pem holds no certificate"):
+        gcp.list(PLACE, None)
