@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
@@ -180,6 +181,7 @@ class _Bearer:
         # The metadata server, which is asked without TLS, is on the machine itself.
         self._proxies = {} if endpoint.proxy is None else {"https": endpoint.proxy}
         self._lock = threading.Lock()
+        self._failed: tuple[float, Failure] | None = None
         self._credentials: Any = None
         self._spent = False
 
@@ -187,17 +189,26 @@ class _Bearer:
         return f"<bearer of credential {self._from.name}>"
 
     def metadata(self) -> _Metadata | Failure:
-        headers: dict[str, str] = {}
+        """Who waited while another thread could fetch none is told so, and does not wait for as long again."""
+        came = time.monotonic()
         with self._lock:
-            try:
-                if self._credentials is None or self._spent or not self._credentials.valid:
-                    self._fetch()
-                # Not `before_request`, which asks Google for more in a thread of its own.
-                self._credentials.apply(headers)
-            except sdk.TransportError:
-                return Failure(Kind.UNSENT, "no token could be fetched: what issues it is not reachable")
-            except (sdk.GoogleAuthError, OSError, ValueError) as error:
-                return Failure(Kind.IDENTITY, _NO_CREDENTIAL.format(type(error).__name__))
+            if self._failed is not None and came < self._failed[0]:
+                return self._failed[1]
+            signed = self._signed()
+            self._failed = (time.monotonic(), signed) if isinstance(signed, Failure) else None
+            return signed
+
+    def _signed(self) -> _Metadata | Failure:
+        headers: dict[str, str] = {}
+        try:
+            if self._credentials is None or self._spent or not self._credentials.valid:
+                self._fetch()
+            # Not `before_request`, which asks Google for more in a thread of its own.
+            self._credentials.apply(headers)
+        except sdk.TransportError:
+            return Failure(Kind.UNSENT, "no token could be fetched: what issues it is not reachable")
+        except (sdk.GoogleAuthError, OSError, ValueError) as error:
+            return Failure(Kind.IDENTITY, _NO_CREDENTIAL.format(type(error).__name__))
         return tuple((name.lower(), text) for name, text in headers.items())
 
     def forget(self) -> None:

@@ -54,10 +54,17 @@ class Identity:
         self._lock = threading.Lock()
         self._bearer: Bearer | None = None
         self._not_before = 0.0
+        self._failed: tuple[float, Failure] | None = None
 
     def current(self) -> Bearer | Failure:
-        """The token to use now, obtained, renewed or replaced where its time has come."""
+        """The token to use now, obtained, renewed or replaced where its time has come.
+
+        Who waited while another thread could not obtain one is told so, and does not try for as long again.
+        """
+        came = self._clock()
         with self._lock:
+            if (failed := self._failed_since(came)) is not None:
+                return failed
             bearer, now = self._bearer, self._clock()
             if bearer is None:
                 return self._kept(self._obtain(now))
@@ -67,7 +74,10 @@ class Identity:
 
     def after_denial(self, bearer: Bearer) -> Bearer | Failure | None:
         """Another token to try once, where this one is dead; None where the denial is meant as it is."""
+        came = self._clock()
         with self._lock:
+            if (failed := self._failed_since(came)) is not None:
+                return failed
             if self._bearer is not None and self._bearer.token != bearer.token:
                 return self._bearer
             if self._options.auth == "token" and not bearer.known:
@@ -77,10 +87,13 @@ class Identity:
                 return None
             fresh = self._obtain(self._clock())
             if isinstance(fresh, Failure):
-                return fresh
+                return self._kept(fresh)
             if fresh.token == bearer.token:
                 return _DEAD if bearer.known else None
             return self._kept(fresh)
+
+    def _failed_since(self, came: float) -> Failure | None:
+        return self._failed[1] if self._failed is not None and came < self._failed[0] else None
 
     def _prolonged(self, bearer: Bearer, now: float) -> Bearer | Failure:
         """Renewed, else replaced, else the same as long as it lasts."""
@@ -92,7 +105,7 @@ class Identity:
         if isinstance(fresh, Bearer) and (fresh.token != bearer.token or not fresh.is_due(now)):
             return self._kept(fresh)
         if bearer.is_over(now):
-            return fresh if isinstance(fresh, Failure) else _DEAD
+            return self._kept(fresh if isinstance(fresh, Failure) else _DEAD)
         self._not_before = now + (bearer.ttl or 0) / 20
         return bearer
 
@@ -109,7 +122,9 @@ class Identity:
 
     def _kept(self, bearer: Bearer | Failure) -> Bearer | Failure:
         if isinstance(bearer, Bearer):
-            self._bearer, self._not_before = bearer, 0.0
+            self._bearer, self._not_before, self._failed = bearer, 0.0, None
+        else:
+            self._failed = (self._clock(), bearer)
         return bearer
 
     def _obtain(self, now: float) -> Bearer | Failure:

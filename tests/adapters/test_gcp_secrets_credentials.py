@@ -28,6 +28,7 @@ from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter, GcpSecretsOptions
 from ecs_sync_adapters.gcp_secrets_session import Credential
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
+from ecs_sync_sandbox.http_server import HttpServer, Reply
 from ecs_sync_sandbox.real_server import free_port
 from tests.adapters.forward_proxy import ForwardProxy
 from tests.adapters.gcp_sandbox import MODE, PLACE, adapter_of, at, items, one
@@ -326,6 +327,34 @@ def test_an_issuer_that_hangs_is_given_up_in_time_and_nothing_was_sent(
         with pytest.raises(Unavailable, match="no token could be fetched"):
             secure(read_timeout=0.3).write([Put(MODE, b"1", None)])
     assert server.count() == 0
+
+
+def test_threads_that_waited_for_an_issuer_that_hangs_do_not_each_wait_for_their_own(
+    server: GcpSecretsServer, secure: Any, chain: Callable[[str], None]
+) -> None:
+    with HttpServer(lambda _: Reply(500)) as slow:
+        slow.hang_next(times=99)
+        chain(slow.url)
+        gcp = secure(read_timeout=0.5)
+        start = threading.Barrier(6)
+        failed: list[Unavailable] = []
+
+        def work() -> None:
+            start.wait()
+            with pytest.raises(Unavailable) as caught:
+                gcp.write([Put(MODE, b"1", None)])
+            failed.append(caught.value)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(failed), server.count()) == (6, 0)
+        together = len(slow.requests)
+        with pytest.raises(Unavailable):
+            gcp.write([Put(MODE, b"1", None)])
+        assert len(slow.requests) == 2 * together
 
 
 def test_passwords_of_the_home_directory_are_not_sent_to_who_issues_tokens(

@@ -246,6 +246,29 @@ def test_threads_that_begin_together_log_in_once(bao: OpenBaoServer, door: HttpS
     assert logins(door) == ["auth/approle/login"]
 
 
+def test_threads_that_waited_for_a_login_that_hangs_do_not_each_wait_for_their_own(
+    bao: OpenBaoServer, door: HttpServer
+) -> None:
+    role_id, secret_id = bao.approle("app", "app")
+    vault = adapter(door, auth="approle", role_id=role_id, secret_id=secret_id, read_timeout=1.0)
+    door.hang_next(times=6)
+    start = threading.Barrier(6)
+    failed: list[Unavailable] = []
+
+    def work() -> None:
+        start.wait()
+        with pytest.raises(Unavailable) as caught:
+            written(vault)
+        failed.append(caught.value)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(failed), logins(door)) == (6, ["auth/approle/login"])
+
+
 def test_a_login_that_fails_means_that_nothing_was_sent(bao: OpenBaoServer, door: HttpServer) -> None:
     role_id, secret_id = bao.approle("app", "app")
     vault = adapter(door, auth="approle", role_id=role_id, secret_id=secret_id, read_timeout=0.5)
