@@ -189,7 +189,7 @@ class _Bearer:
         return f"<bearer of credential {self._from.name}>"
 
     def metadata(self) -> _Metadata | Failure:
-        """Who waited while another thread could fetch none is told so, and does not wait for as long again."""
+        """Who waited while another thread could fetch none is told so, and does not wait as long again."""
         came = time.monotonic()
         with self._lock:
             if self._failed is not None and came < self._failed[0]:
