@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ecs_sync_sandbox.running import Missing, Running
+from ecs_sync_sandbox.stand_ins import Seat
 
 STORE_KEY = "ECS_SYNC_SANDBOX_STORE_KEY"
 _WIDTH = 110
@@ -37,7 +38,7 @@ _NOTHING_THERE = (
 
 def configuration(served: Sequence[Running]) -> str:
     """The YAML of a configuration with every connection, and one job with a link to each."""
-    seats = [(seat, one.server.connection(**seat.words)) for one in served for seat in one.row.seats]
+    seats = [(seat, _reached(one, seat)) for one in served for seat in one.row.seats]
     lines: list[str] = []
     for seat, entry in seats:
         paced = {**entry, "pace": seat.pace} if seat.pace else entry
@@ -46,6 +47,11 @@ def configuration(served: Sequence[Running]) -> str:
     for seat, _ in seats:
         links += _entry("      -", {"connection": seat.connection, **seat.link}, 8)
     return _HEAD + "\n".join(lines) + "\n" + _JOB + "\n".join(links) + "\n"
+
+
+def _reached(one: Running, seat: Seat) -> dict[str, Any]:
+    server: Any = one.server
+    return {**server.connection(**seat.words), **dict.fromkeys(seat.also, server.url)}
 
 
 def exports(served: Sequence[Running], environ: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,8 @@ SETTINGS = {"banner": "Hello", "retry/max": "5", "retry/backoff": "0.50"}
 """What lies in Consul at the beginning."""
 SECRETS = {"user": "demo", "password": "first-password"}
 """The fields of the secret ``demo/db`` in Vault at the beginning."""
+WRAPPING = "ecs-sync"
+"""The key that wraps ``store.key`` at Vault's transit, at KMS (as an alias) and at Key Vault."""
 
 _SECRETS_ONLY = {"include": ["db/*"]}
 _SETTINGS_ONLY = {"exclude": ["db/*"]}
@@ -35,12 +37,16 @@ class StandIn(AbstractContextManager[Any], Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A connection to a stand-in, with the words that its ``connection`` takes, and its link in the job."""
+    """A connection to a stand-in, with the words that its ``connection`` takes, and its link in the job.
+
+    ``also`` names further options that hold the server's address.
+    """
 
     connection: str
     link: Mapping[str, Any]
     words: Mapping[str, Any] = field(default_factory=dict)
     pace: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,14 @@ def _fill_consul(consul: Any) -> None:
 
 def _fill_vault(bao: Any) -> None:
     bao.call("POST", "secret/data/demo/db", {"data": SECRETS})
+    bao.call("POST", "sys/mounts/transit", {"type": "transit"})
+    bao.call("POST", f"transit/keys/{WRAPPING}", {})
+
+
+def _fill_aws(aws: Any) -> None:
+    kms = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=f"alias/{WRAPPING}", TargetKeyId=key)
 
 
 _LOCAL = {"rate": 200, "write_rate": 200}
@@ -126,13 +140,15 @@ ROWS = (
         "aws",
         "aws:AwsServer",
         (
-            Seat("ssm", {"place": "/demo/", "mapping": "path", **_COPY}, pace=_LOCAL),
+            Seat("ssm", {"place": "/demo/", "mapping": "path", **_COPY}, pace=_LOCAL, also=("kms_endpoint",)),
             Seat(
                 "aws-secrets",
                 {"place": "demo/", "mapping": "fields", **_COPY, "select": _SECRETS_ONLY},
                 {"adapter": "aws-secrets"},
+                also=("kms_endpoint",),
             ),
         ),
+        filled=_fill_aws,
     ),
     Row(
         "aws-appconfig",
@@ -174,6 +190,7 @@ ROWS = (
                 },
             ),
         ),
+        filled=lambda vault: vault.keys.create(WRAPPING),
     ),
     Row(
         "gcp-secrets",

@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 
 from ecs_sync_sandbox.openbao import ROOT_TOKEN
 from ecs_sync_sandbox.serving import ending
-from ecs_sync_sandbox.stand_ins import ROWS, SECRETS
+from ecs_sync_sandbox.stand_ins import ROWS, SECRETS, WRAPPING
 
 PATIENCE = 60.0
 ONE_SANDBOX = pytest.mark.xdist_group("sandbox-up")
@@ -164,6 +164,22 @@ def test_the_store_has_references_and_the_places_made_for_secrets_have_copies(up
     there = at_vault(up, "secret/data/demo/db")
     assert isinstance(there, dict)
     assert at_vault(up, "kv1/demo/db") == there["data"]
+
+
+@ONE_SANDBOX
+@pytest.mark.parametrize(
+    ("by", "key"),
+    [
+        ("vault", WRAPPING),
+        ("vault-kv1", WRAPPING),
+        ("ssm", f"alias/{WRAPPING}"),
+        ("aws-secrets", f"alias/{WRAPPING}"),
+        ("keyvault", WRAPPING),
+    ],
+)
+def test_the_key_of_the_store_can_be_wrapped_by_whoever_wraps_keys(up: Up, by: str, key: str) -> None:
+    made = up.shell(f"ecs-sync store new-key {by}.wrapped --by {by} --with {key}")
+    assert made.returncode == 0, made.stderr
 
 
 @ONE_SANDBOX
