@@ -35,9 +35,8 @@ class Kms:
     def wrap(self, key: str, plain: bytes) -> bytes:
         """See `ecs_sync.abilities.Wraps`. One call. ``key`` is an id, an ARN, or an alias with ``alias/``."""
         doing = self._doing("wrapping", key)
-        encrypt = self._client.connected().encrypt
         request = {"KeyId": key, "Plaintext": plain, "EncryptionContext": CONTEXT}
-        answer = ask(encrypt, Shape(("CiphertextBlob",)), **request)
+        answer = ask(self._client.connected().encrypt, Shape(("CiphertextBlob",)), **request)
         if isinstance(answer, Failure):
             raise _error(answer, doing)
         return f"{SCHEME}:{base64.b64encode(answer['CiphertextBlob']).decode('ascii')}".encode("ascii")
@@ -45,9 +44,8 @@ class Kms:
     def unwrap(self, key: str, wrapped: bytes) -> bytes:
         """See `ecs_sync.abilities.Wraps`. One call; KMS refuses what another key wrapped."""
         doing = self._doing("unwrapping", key)
-        decrypt = self._client.connected().decrypt
         request = {"KeyId": key, "CiphertextBlob": _blob(wrapped, doing), "EncryptionContext": CONTEXT}
-        answer = ask(decrypt, Shape(("Plaintext",)), **request)
+        answer = ask(self._client.connected().decrypt, Shape(("Plaintext",)), **request)
         if isinstance(answer, Failure):
             raise _error(answer, doing)
         plain: bytes = answer["Plaintext"]
@@ -65,9 +63,11 @@ class Kms:
 
 
 def _blob(wrapped: bytes, doing: str) -> bytes:
-    scheme, _, text = wrapped.decode("ascii", "replace").partition(":")
+    scheme, mark, text = wrapped.decode("ascii", "replace").partition(":")
     if scheme != SCHEME:
-        raise Rejected(f"{doing}: it is wrapped with {scheme}, and this connection unwraps {SCHEME}")
+        # What has no scheme may be a key that nobody wrapped.
+        by = scheme if mark and re.fullmatch("[a-z][a-z0-9-]{1,31}", scheme) else "something else"
+        raise Rejected(f"{doing}: it is wrapped with {by}, and this connection unwraps {SCHEME}")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
