@@ -23,6 +23,8 @@ from xml.sax.saxutils import escape
 
 import boto3
 from botocore.config import Config
+from botocore.loaders import create_loader
+from botocore.session import Session
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
@@ -33,6 +35,7 @@ from ecs_sync_sandbox.aws_pages import chosen, rest, token_after
 from ecs_sync_sandbox.aws_script import Before, Bucket, Hold, LoseAck, SameToken, ShortPage, Step
 from ecs_sync_sandbox.aws_secrets import Answer, Secrets
 
+_MODELS = create_loader()
 _ACCOUNTS = itertools.count(100_000_000_001)
 _PAGED = {"DescribeParameters": 50, "GetParameterHistory": 50, "GetParametersByPath": 10}
 _SECRETS = "secretsmanager."
@@ -362,8 +365,11 @@ class AwsServer:
 def client_of(url: str, region: str = "eu-west-1", service: str = "ssm", **config: Any) -> Any:
     """A boto3 client of the sandbox at ``url``, with credentials that only a sandbox takes."""
     retries: Any = {"mode": "standard", "total_max_attempts": 1}
-    session: Any = boto3.Session()
-    return session.client(
+    session = Session()
+    # Read once for all clients: that is most of what it costs to make one.
+    session.register_component("data_loader", _MODELS)
+    made: Any = boto3.Session(botocore_session=session)
+    return made.client(
         service,
         endpoint_url=url,
         region_name=region,

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -72,9 +73,9 @@ def profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, elsewhere: HttpSer
 
 
 @contextmanager
-def proxy(answer: bytes | None) -> Iterator[tuple[str, list[str]]]:
+def proxy(answer: bytes | None) -> Iterator[tuple[str, Queue[list[str]]]]:
     """A proxy that answers all alike, or with None never; its address, and what it was asked for."""
-    asked: list[str] = []
+    asked: Queue[list[str]] = Queue()
     kept: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -84,7 +85,7 @@ def proxy(answer: bytes | None) -> Iterator[tuple[str, list[str]]]:
                     connection, _ = listening.accept()
                 except OSError:
                     return
-                asked.append(connection.recv(65536).split(b"\r\n")[0].decode())
+                asked.put(connection.recv(65536).decode().split()[:2])
                 if answer is None:
                     kept.append(connection)
                 else:
@@ -115,7 +116,11 @@ def test_the_role_of_a_profile_is_assumed_at_aws_itself_in_the_region_given_and_
 ) -> None:
     profiles.write_text(ROLE if credential == "profile" else ROLE.replace("profile acme", "default"))
     profile = {"profile": "acme"} if credential == "profile" else {}
-    given: dict[str, Any] = {"credential": credential, **profile, "connect_timeout": 0.3, "read_timeout": 0.3}
+    given: dict[str, Any] = {
+        "credential": credential,
+        **profile,
+        "read_timeout": 0.3 if answer is None else 20.0,
+    }
     with proxy(answer) as (url, asked):
         monkeypatch.setenv("HTTPS_PROXY", url)
         ssm = adapter_of(aws, **NOTHING, **given)
@@ -123,7 +128,9 @@ def test_the_role_of_a_profile_is_assumed_at_aws_itself_in_the_region_given_and_
             ssm.write([Put(MODE, b"on", None)])
         with pytest.raises(Unavailable):
             items(ssm.list(ROOT, None))
-    assert [line.split()[:2] for line in asked] == [["CONNECT", "sts.eu-west-1.amazonaws.com:443"]] * 2
+        for _ in range(2):
+            assert asked.get(timeout=20) == ["CONNECT", "sts.eu-west-1.amazonaws.com:443"]
+        assert asked.empty()
     assert elsewhere.requests == [] and aws.requests == []
     # A traceback shows, with its locals, the keys that sign and the token that is given.
     assert caplog.records and not any(record.exc_info or record.exc_text for record in caplog.records)
