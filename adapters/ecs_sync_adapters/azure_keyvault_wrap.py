@@ -43,9 +43,11 @@ def wrap(reach: Reach, identity: Identity, key: str, plain: bytes) -> bytes:
 def unwrap(reach: Reach, identity: Identity, key: str, wrapped: bytes) -> bytes:
     """See `ecs_sync.abilities.Wraps`. Two calls: the SDK looks at the key first."""
     doing = _doing(reach, "unwrapping", key)
-    scheme, _, rest = wrapped.decode("ascii", "replace").partition(":")
+    scheme, colon, rest = wrapped.decode("ascii", "replace").partition(":")
+    if not colon or not re.fullmatch("[a-z0-9-]+", scheme):
+        raise Rejected(f"{doing}: it is no wrapped key")  # perhaps a key in the clear, and so not quoted
     if scheme != SCHEME:
-        raise Rejected(f"{doing}: it is wrapped with something else, and this connection unwraps {SCHEME}")
+        raise Rejected(f"{doing}: it is wrapped with {scheme}, and this connection unwraps {SCHEME}")
     found = re.fullmatch(_WRAPPED, rest)
     raw = None if found is None else _decoded(found["text"])
     if found is None or raw is None:
