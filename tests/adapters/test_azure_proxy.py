@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import logging
-import select
 import socket
 import ssl
-import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,93 +27,16 @@ from ecs_sync_adapters.azure_keyvault import KeyVaultAdapter
 from ecs_sync_adapters.azure_route import Proxy, Route
 from ecs_sync_sandbox.azure_appconfig import AzureAppConfigServer, Store
 from ecs_sync_sandbox.azure_keyvault import KeyVaultServer, told
-from ecs_sync_sandbox.http_server import HttpServer, Reply
+from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 from ecs_sync_sandbox.real_server import free_port
 from tests.adapters.appconfig_sandbox import adapter_of as store_adapter
+from tests.adapters.connect_proxy import ConnectProxy
 from tests.adapters.keyvault_sandbox import adapter_of, listed, one, values
 
 PASSWORD = "canary-51c7:pass/word@%"
 LOGIN = f"acme\\robot:{PASSWORD}"
 SHOWN_LOGIN = base64.b64encode(LOGIN.encode()).decode()
 CREATION = Put("acme-new", b"ours", None)
-
-
-class ConnectProxy:
-    """Carries ``CONNECT host:port`` to that port of this machine; ``asked`` are the requests' heads.
-
-    It wants ``login`` where one is given. ``refusal`` is what it answers instead of carrying; while
-    ``silent`` it answers nothing, until its end.
-    """
-
-    def __init__(self, login: str | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self.asked: list[str] = []
-        self.refusal = 0
-        self.silent = False
-        self._login = login
-        self._tls = tls
-        self._ended = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.port}"
-        self._threads = [threading.Thread(target=self._accept)]
-
-    def __enter__(self) -> ConnectProxy:
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    @property
-    def targets(self) -> set[str]:
-        return {head.split()[1] for head in self.asked}
-
-    def _accept(self) -> None:
-        while not self._ended.is_set():
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._threads.append(threading.Thread(target=self._serve, args=(client,)))
-            self._threads[-1].start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
-            opened.callback(client.close)
-            if self._tls is not None:
-                client = opened.enter_context(self._tls.wrap_socket(client, server_side=True))
-            head = client.recv(65536).decode()
-            self.asked.append(head)
-            status = self.refusal or (200 if self._is_let_in(head) else 407)
-            if self.silent:
-                self._ended.wait()
-                return
-            client.sendall(f"HTTP/1.1 {status} So\r\n\r\n".encode())
-            if status != 200:
-                return
-            port = int(head.split()[1].rpartition(":")[2])
-            self._carry(client, opened.enter_context(socket.create_connection(("127.0.0.1", port))))
-
-    def _is_let_in(self, head: str) -> bool:
-        if self._login is None:
-            return "proxy-authorization" not in head.lower()
-        wanted = base64.b64encode(self._login.encode()).decode()
-        return f"proxy-authorization: basic {wanted}".lower() in head.lower()
-
-    def _carry(self, client: socket.socket, server: socket.socket) -> None:
-        other = {client: server, server: client}
-        while not self._ended.is_set():
-            for ready in select.select(list(other), [], [], 0.05)[0]:
-                content = ready.recv(65536)
-                while isinstance(ready, ssl.SSLSocket) and ready.pending():
-                    content += ready.recv(65536)
-                if not content:
-                    return
-                other[ready].sendall(content)
 
 
 @pytest.fixture
@@ -233,6 +156,43 @@ def test_a_proxy_without_a_login_is_given_none(vault: KeyVaultServer) -> None:
         adapter.close()
 
 
+@pytest.mark.parametrize("name", ["client-secret", "workload-identity", "default"])
+def test_every_token_of_entra_is_asked_for_through_the_proxy_only(
+    name: Any,
+    proxy: ConnectProxy,
+    connected: list[tuple[str, int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("assertion", encoding="utf-8")
+    body = b'{"token_type": "Bearer", "expires_in": 3600, "access_token": "t"}'
+    asked = Identity(name, "acme", "app", str(file) if name == "workload-identity" else None)
+    if name == "client-secret":
+        asked = replace(asked, client_secret="secret")
+    if name == "default":
+        asked = Identity(name)
+        for variable in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
+            monkeypatch.setenv(f"AZURE_{variable}", "acme")
+    ca = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(tls)
+
+    def entra(request: Request) -> Reply:
+        told = {f"{each}_endpoint": f"{http.url}/acme/{each}" for each in ("token", "authorization")}
+        is_token = request.method == "POST"
+        content = body if is_token else json.dumps({**told, "issuer": f"{http.url}/acme/v2.0"}).encode()
+        return Reply(200, content, (("Content-Type", "application/json"),))
+
+    with HttpServer(entra, tls=tls) as http, ca.cert_pem.tempfile() as ca_file:
+        route = Route(2.0, 2.0, ca_file=ca_file, proxy=Proxy(proxy.url, LOGIN))
+        credential = Credential(replace(asked, authority=http.url), route)
+        assert credential.get_token("https://vault.azure.net/.default").token == "t"
+        credential.close()
+        assert [request.method for request in http.requests].count("POST") == 1
+    assert set(connected) == {("127.0.0.1", proxy.port)}
+
+
 @pytest.mark.parametrize("name", ["managed-identity", "default"])
 def test_the_identity_of_the_machine_is_asked_of_the_machine_and_never_of_the_proxy(
     name: Any, proxy: ConnectProxy, connected: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
@@ -241,8 +201,8 @@ def test_the_identity_of_the_machine_is_asked_of_the_machine_and_never_of_the_pr
         monkeypatch.delenv(variable, raising=False)
     expires = int(time.time()) + 3600
     body = f'{{"access_token": "t", "expires_on": "{expires}", "resource": "r", "token_type": "Bearer"}}'
-    json = (("Content-Type", "application/json"),)
-    with HttpServer(lambda _: Reply(200, body.encode(), json)) as machine:
+    kind = (("Content-Type", "application/json"),)
+    with HttpServer(lambda _: Reply(200, body.encode(), kind)) as machine:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{machine.url}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "header")
         route = Route(2.0, 2.0, proxy=Proxy(proxy.url, LOGIN))
