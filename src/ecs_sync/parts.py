@@ -9,9 +9,9 @@ from ecs_sync.adapter import ItemId
 from ecs_sync.diff import Image, State, Unsayable
 from ecs_sync.looking import Looking
 from ecs_sync.mapping import Refusal
-from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key
+from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Type
 from ecs_sync.plan import Change, Hold, Rebase
-from ecs_sync.policy import STORE, Decision, Why
+from ecs_sync.policy import STORE, Decision, Secrets, Why
 from ecs_sync.store import Stored
 
 
@@ -29,7 +29,9 @@ class Images:
         self._remotes = {looking.side.remote.link: looking.side.remote for looking in lookings}
         self._made: dict[tuple[str, Fingerprint], Image] = {}
         for looking in lookings:
-            if looking.lifted is not None and isinstance(looking.observed, bytes):
+            if looking.lifted is None or not isinstance(looking.observed, bytes):
+                continue
+            if not _is_to_be_opened(looking):
                 # What a place shows is an image of what it stands for, even where ours is spelled otherwise.
                 value = fingerprints.of(looking.lifted)
                 self._made[looking.side.remote.link, value] = Fingerprint(looking.observed)
@@ -44,6 +46,13 @@ class Images:
     def _make(self, link: str, entry: Entry | Unsayable) -> Image:
         image = entry if isinstance(entry, Unsayable) else self._remotes[link].image(entry)
         return image if isinstance(image, Unsayable) else self._fingerprints.of(image)
+
+
+def _is_to_be_opened(looking: Looking) -> bool:
+    """Does a place show a reference where the link has the plaintext behind it?"""
+    entry = looking.entry
+    shows_reference = entry is not None and entry.value.type is Type.REFERENCE
+    return shows_reference and looking.side.remote.secrets is Secrets.COPY
 
 
 @dataclass(frozen=True, slots=True)

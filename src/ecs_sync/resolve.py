@@ -13,7 +13,7 @@ from ecs_sync.abilities import Addresses, Peeks, Pins
 from ecs_sync.adapter import Adapter, Item, ItemId, Price
 from ecs_sync.errors import AdapterError, EcsSyncError
 from ecs_sync.meter import Meter
-from ecs_sync.model import Value
+from ecs_sync.model import Type, Value
 from ecs_sync.pointwise import Ask, read_each
 from ecs_sync.reference import Reference
 
@@ -147,7 +147,12 @@ def plaintext(item: Item, reference: Reference) -> Value | Unresolved:
     if reference.field is None:
         return whole
     found = whole.within(reference.steps)
-    return found if found is not None else Unresolved(f"{reference.whole} has no field {reference.field!r}")
+    if found is None:
+        return Unresolved(f"{reference.whole} has no field {reference.field!r}")
+    # A null stands for a secret that is not there: as a copy it would blank the place.
+    if found.type is Type.NULL:
+        return Unresolved(f"the field {reference.field!r} of {reference.whole} is null")
+    return found
 
 
 Answers = Mapping[ItemId, Item | None]
