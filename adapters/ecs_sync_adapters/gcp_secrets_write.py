@@ -140,6 +140,9 @@ def _delete(wire: Wire, parent: Parent, delete: Delete) -> Outcome:
     secret = wire.ask("GetSecret", types.GetSecretRequest(name=parent.secret(delete.id)))
     if isinstance(secret, Failure):
         return _ended(delete, secret, f"looking at {delete.id}")
+    if not secret.etag:
+        # An empty one would hold the delete to nothing.
+        raise Unavailable(f"deleting {delete.id}: Secret Manager shows it without an etag")
     made = types.Secret.pb(secret).create_time
     if made.seconds * 1_000_000 + made.nanos // 1000 > expected.micros:
         return _raced(delete, "it was deleted and made again")

@@ -11,6 +11,7 @@ from google.cloud.secretmanager_v1 import types
 
 from ecs_sync.abilities import KeepsHistory, Peeks, Pins
 from ecs_sync.adapter import Delete, Put
+from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.gcp_secrets import GcpSecretsAdapter
 from ecs_sync_sandbox.gcp_secrets import GcpSecretsServer
 from tests.adapters.gcp_sandbox import (
@@ -333,6 +334,22 @@ def test_a_delete_holds_to_the_etag_of_the_secret_it_looked_at(
     server.damage_next("GetSecret", made_anew)
     assert write(gcp, Delete(MODE, before)).verdict is RACED
     assert server.secrets.get(MODE) == b"other"
+
+
+def test_a_secret_that_is_shown_without_its_etag_is_not_deleted(
+    server: GcpSecretsServer, gcp: GcpSecretsAdapter
+) -> None:
+    server.secrets.set(MODE, b"1")
+    before = at(gcp)
+
+    def bare(answer: Any) -> None:
+        answer.etag = ""
+
+    server.damage_next("GetSecret", bare)
+    with pytest.raises(Unavailable, match="etag"):
+        write(gcp, Delete(MODE, before))
+    assert server.count("DeleteSecret") == 0
+    assert server.secrets.get(MODE) == b"1"
 
 
 def test_a_delete_of_what_is_gone_is_raced(server: GcpSecretsServer, gcp: GcpSecretsAdapter) -> None:

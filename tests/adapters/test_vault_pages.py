@@ -13,7 +13,7 @@ from tests.adapters.vault_sandbox import server
 DOCS = Path(__file__).parents[2] / "docs/providers"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def installed() -> None:
     with server():
         pass
