@@ -51,7 +51,8 @@ def configuration(served: Sequence[Running]) -> str:
 
 def _reached(one: Running, seat: Seat) -> dict[str, Any]:
     server: Any = one.server
-    return {**server.connection(**seat.words), **dict.fromkeys(seat.also, server.url)}
+    also = dict.fromkeys(seat.also, server.url) if seat.also else {}
+    return {**server.connection(**seat.words), **also}
 
 
 def exports(served: Sequence[Running], environ: Mapping[str, str]) -> dict[str, str]:
