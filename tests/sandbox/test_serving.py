@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -196,8 +198,22 @@ def test_a_secret_rotated_in_vault_reaches_every_copy_by_the_next_run(up: Up) ->
     assert up.shell("ecs-sync plan").returncode == 0
 
 
+def knock(port: int, line: str) -> None:
+    """Somebody who asks for what there is not, and somebody who leaves in the middle of a request."""
+    for end in ("\r\n", "Content-Length: 99\r\n\r\nno more"):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(f"{line} HTTP/1.1\r\nHost: sandbox\r\n{end}".encode())
+            client.settimeout(0.2)
+            with suppress(OSError):
+                client.recv(100)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 @ONE_SANDBOX
 def test_the_notes_are_a_script_and_hold_no_more_than_exports(up: Up) -> None:
+    for port in {int(found) for found in re.findall(r"127\.0\.0\.1:(\d+)", up.config)}:
+        for line in ("GET /no/such", "POST /", "BREW /"):
+            knock(port, line)
     lines = [line for line in up.notes.splitlines() if not line.startswith("#")]
     assert lines
     assert all(line.startswith("export ") and "SANDBOX" in line for line in lines)
