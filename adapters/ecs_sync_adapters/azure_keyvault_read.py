@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -166,7 +167,7 @@ def listed(wire: Wire, root: str) -> Iterator[Page]:
     pages, doing, last = wire.pages("/secrets"), "listing the vault", False
     while not last:
         answer, calls = yield from counted(partial(_next, pages, doing), sent)
-        entries = [entry_in(said, doing) for said in answer.said["value"]]
+        entries = entries_in(answer, doing)
         # The same name to the vault, and one that begins as the place says.
         mine = {
             root + entry.name[len(root) :]: entry
@@ -254,7 +255,7 @@ def versions(wire: Wire, id: ItemId) -> tuple[list[Entry], float | None]:
             if is_absent(answer):
                 return [], None
             raise reading_error(answer, doing)
-        entries += [entry_in(said, doing) for said in answer.said["value"]]
+        entries += entries_in(answer, doing)
         date = answer.date
     entries.sort(key=lambda entry: entry.created)
     return entries, date
@@ -318,9 +319,20 @@ def entry_in(said: Any, doing: str) -> Entry:
     """The version that a part of an answer is about. Raises `Unavailable` where it is not one of a vault."""
     try:
         return entry_of(said)
-    except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError, ValueError):
+    except _GARBLED:
         said = None  # it may hold a value, and an error carries what its frames hold
     raise reading_error(Failure(Kind.UNANSWERED, NOT_A_VAULT), doing)
+
+
+def entries_in(answer: Answer, doing: str) -> list[Entry]:
+    """The versions or secrets of a page of a list. Raises as `entry_in`."""
+    with suppress(*_GARBLED):
+        return [entry_of(said) for said in answer.said["value"]]
+    raise reading_error(Failure(Kind.UNANSWERED, NOT_A_VAULT), doing)
+
+
+_GARBLED = (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError, ValueError)
+"""What an answer of another shape than a vault's raises, times that no calendar has among it."""
 
 
 def _iso(seconds: int) -> str:

@@ -117,6 +117,30 @@ def test_a_time_that_is_none_makes_no_secret_absent_and_is_in_no_traceback(
     assert "canary-77d0" not in "".join(shown.format())
 
 
+@pytest.mark.parametrize("call", ["list", "peek", "history", "create", "delete", "update"])
+def test_no_error_about_an_answer_carries_what_it_held(
+    server: KeyVaultServer, adapter: KeyVaultAdapter, call: str
+) -> None:
+    calls = {
+        "list": lambda: list(pages_of(adapter.list(PLACE, None))),
+        "peek": lambda: list(adapter.peek(["acme-db"]).pages),
+        "history": lambda: list(adapter.history("acme-db", None).pages),
+        "create": lambda: adapter.write([Put("acme-db", b"canary-77d0", None)]),
+        "delete": lambda: adapter.write([Delete("acme-db", REVISION)]),
+        "update": lambda: adapter.write([Put("acme-db", b"canary-77d0", REVISION)]),
+    }
+    body = '{"id": 5, "value": "canary-77d0"}'
+    if call in ("list", "peek", "history", "create"):
+        body = f'{{"value": [{body}]}}'
+    server.faults.fail_next(200, body=body, when=told())
+    with pytest.raises(AdapterError) as raised:
+        calls[call]()
+    trace = raised.value.__traceback__
+    below = trace.tb_next.tb_next if trace and trace.tb_next else None  # this test has the body itself
+    shown = traceback.TracebackException(type(raised.value), raised.value, below, capture_locals=True)
+    assert "azure_keyvault" in (text := "".join(shown.format())) and "canary-77d0" not in text
+
+
 @pytest.mark.parametrize("date", ["", "x", "Mon, 99 Foo 99999 99:99:99 GMT"])
 def test_a_date_that_is_none_tells_no_time(date: str) -> None:
     assert (seconds_of(date) or 0) <= 0
