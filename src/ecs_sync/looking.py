@@ -28,7 +28,8 @@ class Side:
     edited. ``held`` has the revisions at which the items of ``own_writes`` were last in step;
     ``explained`` gathers what the look says of own writes, to be recorded with what the plan adopts.
     ``moving`` has the keys of which a base shall move, until it did, and ``vacated`` the items that a key
-    has left for another one.
+    has left for another one. ``respelled`` has the keys that stood in step as copies of secrets, at a link
+    that refers to them now.
     """
 
     remote: Remote
@@ -43,11 +44,16 @@ class Side:
     explained: list[Explained] = field(default_factory=list)
     moving: set[str] = field(default_factory=set)
     vacated: set[ItemId] = field(default_factory=set)
+    respelled: frozenset[str] = frozenset()
     _readings: dict[ItemId, Reading] = field(default_factory=dict)
 
     def bases(self, store: Store) -> Iterator[Base]:
         if self.track is not None:
-            return store.bases(self.track.id)
+            bases = store.bases(self.track.id)
+            if not self.respelled:
+                return bases
+            # As if the store had moved since: what the link shows of the key is something else by now.
+            return (base._replace(version=0) if base.key in self.respelled else base for base in bases)
         if self.carried is not None:
             return (base for base in store.bases(self.carried.id) if still_maps(self.remote, base))
         return iter(())

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from ecs_sync.looking import Side
 from ecs_sync.model import Entry, Fingerprinter, Scope
 from ecs_sync.plan import Unread
-from ecs_sync.policy import Secrets
+from ecs_sync.policy import Secrets, Word
 from ecs_sync.reference import Reference
+from ecs_sync.remote import Remote
 from ecs_sync.resolve import Resolver, Sight, Unresolved
-from ecs_sync.store import Desired, EntryChange, Referred, Store, Stored
+from ecs_sync.store import Base, Desired, EntryChange, Referred, Store, Stored
 from ecs_sync.task import Running
 
 
@@ -44,7 +45,12 @@ class Followed:
 
 
 def follow(scope: Scope, sides: Sequence[Side], resolver: Resolver | None, store: Store, at: int) -> Followed:
-    """Looks at every secret that a link copies. Reads those that moved, and changes nothing."""
+    """Looks at every secret that a link copies. Reads those that moved, and changes nothing.
+
+    Notes at each side that refers to secrets which of them it has copies of still.
+    """
+    for side in sides:
+        side.respelled = _respelled(side, scope, store, at)
     copying = [side for side in sides if side.remote.secrets is Secrets.COPY]
     if resolver is None or not copying:
         return Followed()
@@ -67,6 +73,31 @@ def follow(scope: Scope, sides: Sequence[Side], resolver: Resolver | None, store
     followed = _compared(copied, moved, sights, known, resolver, store.fingerprinter)
     unknown = {key: copied[key] for key in moved.keys() - known.keys()}
     return replace(followed, rotated={**_behind(copying, store, unknown), **followed.rotated})
+
+
+def _respelled(side: Side, scope: Scope, store: Store, at: int) -> frozenset[str]:
+    """The keys whose base is another image than the reference: the link was edited since it wrote them."""
+    remote = side.remote
+    if remote.secrets is not Secrets.REFERENCE or remote.policy.words.pending is not Word.PUSH:
+        return frozenset()
+    told = {stored.key.text: stored for stored in store.references(scope, at)}
+    bases = store.bases_of(side.track.id, told) if side.track is not None and told else {}
+    return frozenset(
+        key
+        for key, base in bases.items()
+        if base.version == told[key].version and _is_copy(remote, told[key], base, store.fingerprinter)
+    )
+
+
+def _is_copy(remote: Remote, stored: Stored, base: Base, fingerprints: Fingerprinter) -> bool:
+    assert stored.entry is not None
+    if base.fingerprint == fingerprints.of(stored.entry):
+        return False
+    reference = _reference(stored)
+    if (reference.connection, reference.name) == (remote.connection, base.item):
+        return False
+    image = remote.image(stored.entry)
+    return isinstance(image, Entry) and fingerprints.of(image) != base.fingerprint
 
 
 def _reference(stored: Stored) -> Reference:

@@ -222,3 +222,19 @@ def test_a_mirror_opens_a_reference_that_somebody_wrote_over_a_copy(tmp_path: Pa
     assert house.run().exit_code is Exit.DONE
     assert house.at("b") == {"password": canary}
     assert house.run().plan.empty
+
+
+@pytest.mark.parametrize("options", [VAULT, VAULT | {"refers": True}])
+@pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.EXPORT, Mode.TWO_WAY])
+def test_a_link_that_refers_from_now_on_keeps_no_copy(
+    tmp_path: Path, canary: str, mode: Mode, options: dict[str, object]
+) -> None:
+    house = opened(tmp_path, canary, LinkSpec("b", mode, options=options))
+    refer(house, password=FIELD)
+    house.set(other="1")
+    house.run()
+    house.edit("b", secrets=Secrets.REFERENCE)
+    assert [(change.key.text, change.side) for change in house.plan().changes] == [("password", "b")]
+    assert house.run().exit_code is Exit.DONE
+    assert house.at("b") == {"password": FIELD, "other": "1"}
+    assert house.run().plan.empty and house.entries == {"password": FIELD, "other": "1"}
