@@ -103,6 +103,8 @@ def _loaded(point: EntryPoint) -> click.Command:
 
 
 def _origin(point: EntryPoint) -> str:
+    if point.name == "demo" and point.dist is not None and point.dist.name == "ecs-sync":
+        return "See it work, on this machine, with local servers."
     package = f"{point.dist.name} {point.dist.version}" if point.dist else point.module
     return f"(of {package}; see 'ecs-sync {point.name} --help')"
 
