@@ -166,12 +166,18 @@ def _is_of_a_file(cause: BaseException) -> bool:
 
 
 def url_parts(url: str) -> SplitResult:
-    """The parts of a URL; empty ones of what is none, such as a bracket or a port that cannot be."""
+    """The parts of a URL; empty ones of what is none, such as one with a blank or a port that cannot be."""
+    if not re.fullmatch(r"[\x21-\x7e]+", url):
+        return urlsplit("")  # urlsplit leaves out line breaks, and so would speak of another address
     try:
         parts = urlsplit(url)
-        return parts if parts.port is None or parts.port > 0 else urlsplit("")
+        possible = parts.port != 0 and re.fullmatch(_HOST, parts.hostname or "")
     except ValueError:
         return urlsplit("")
+    return parts if possible else urlsplit("")
+
+
+_HOST = r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*"
 
 
 def seconds(retry_after: str | None) -> float | None:

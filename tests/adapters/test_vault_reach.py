@@ -277,10 +277,30 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_text(proxy: str) -> 
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["https://vault:99999", "https://vault:port", "https://vault:0"])
-def test_a_port_that_cannot_be_is_refused_by_the_option(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://vault:99999",
+        "https://vault:port",
+        "https://vault:0",
+        "https://vault example",
+        "https://vau\nlt.example",
+        "https://vault.example ",
+        "https://vau%6ct.example",
+        "https://vault,other",
+        "https://[::1",
+        "https://[vault]",
+        "https://",
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_by_the_option(url: str) -> None:
     with pytest.raises(ConfigError, match="url is not written like"):
         VaultKv2Adapter(options_of(url))
+
+
+@pytest.mark.parametrize("url", ["https://[::1]:8200", "http://10.0.0.1/vault/", "https://vault_1.example."])
+def test_an_address_that_can_be_is_taken(url: str) -> None:
+    VaultKv2Adapter(options_of(url)).close()
 
 
 def test_the_way_is_no_part_of_where_a_connection_leads() -> None:
