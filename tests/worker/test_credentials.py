@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ecs_sync_sandbox.consul import ConsulServer
 from ecs_sync_sandbox.openbao import ROOT_TOKEN, OpenBaoServer, Refused, program
 from tests.canary import found_in
 from tests.worker.house import CANARY, House, Worker, until
@@ -134,3 +135,25 @@ def test_a_token_that_is_revoked_before_there_is_a_new_one_is_waited_for(
     (house.folder / "token").write_text(new)
     until(lambda: copied(house, vault, "sixth"), "a write with the new token")
     assert worker.stop() == 0
+
+
+def test_a_secret_that_hangs_keeps_no_other_job_waiting(house: House) -> None:
+    with ConsulServer() as keeper:
+        keeper.kv.put("token", b"word", 0)
+        house.configure({name: {"every": "1s"} for name in ("fine", "stuck")})
+        path = house.folder / "ecs-sync.yaml"
+        config = json.loads(path.read_text())
+        config["connections"]["keeper"] = {"adapter": "consul", "url": keeper.url}
+        config["connections"]["locked"]["token"] = "@secret:keeper/token"
+        config["jobs"]["stuck"]["links"] = House.links("stuck", "locked")
+        path.write_text(json.dumps(config))
+        for name in ("fine", "stuck"):
+            house.write(name, 1)
+        released = keeper.faults.hang_next()
+        worker = house.worker()
+        keeper.faults.await_requests(1)
+        until(lambda: len(worker.heard("run_finished", job="fine")) > 1, "runs of the other job")
+        assert not worker.heard("run_started", job="stuck")
+        released.set()
+        worker.say("run_finished", job="stuck", exit=0)
+        assert worker.stop() == 0
