@@ -137,6 +137,8 @@ class Looked:
     """Items of a former track of this link, which is not looked at any more."""
     settling: tuple[tuple[ItemId, str], ...] = ()
     """Items that are taken and not in force everywhere yet, and how far they are."""
+    delete_window: str = ""
+    """What remains unguarded about a delete here besides."""
 
 
 @dataclass(frozen=True, slots=True)

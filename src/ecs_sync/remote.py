@@ -106,14 +106,19 @@ class Remote:
     def window(self) -> str:
         """What remains unguarded at this place, in a sentence; empty where nothing does."""
         match self.features.guard:
-            case Guard.A:
+            case Guard.A | Guard.B:
                 return ""
-            case Guard.B:
-                return "a delete is preceded by a point read, and not conditional on it"
             case Guard.C:
                 return "a write is not conditional: what it replaces unseen is found afterwards and archived"
             case Guard.D:
                 return "a write is not conditional: an edit between the last read and the write would be lost"
+
+    @property
+    def delete_window(self) -> str:
+        """What remains unguarded about a delete at this place besides; empty where nothing does."""
+        if self.features.guard is Guard.B:
+            return "a delete is preceded by a point read, and not conditional on it"
+        return ""
 
     # Reading
 

@@ -97,6 +97,7 @@ def _looked(side: Side) -> Looked:
         remote.window,
         side.left_behind,
         tuple(sorted(observation.settling.items())),
+        remote.delete_window,
     )
 
 

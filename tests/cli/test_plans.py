@@ -28,6 +28,30 @@ def test_a_write_without_a_guard_is_announced_with_its_window(world: World) -> N
     assert "not conditional" not in world("plan").out
 
 
+def test_what_is_unguarded_about_deletes_only_is_announced_with_a_delete(bare: World) -> None:
+    (bare.folder / "ecs-sync.yaml").write_text(
+        f"""\
+store: {{url: "sqlite:///ecs-sync.db"}}
+connections:
+  deletes: {{adapter: memory, name: "{bare.folder}", guard: B}}
+jobs:
+  payments:
+    links:
+      - {{connection: deletes, place: a/, mapping: path, mode: mirror}}
+"""
+    )
+    bare("init")
+    bare("set", "payments", "x", "1")
+    bare("set", "payments", "y", "1")
+    bare("sync")
+    bare("set", "payments", "x", "2")
+    for verb in ("plan", "drift"):
+        assert "not conditional" not in bare(verb).out
+    bare("unset", "payments", "y")
+    for verb in ("plan", "drift"):
+        assert bare(verb).out.count("a delete is preceded by a point read, and not conditional on it") == 1
+
+
 def test_items_left_behind_by_an_edited_place_are_listed(world: World) -> None:
     world("set", "payments", "a", "1")
     world("sync")

@@ -10,7 +10,7 @@ from ecs_sync.drift import Drift, DriftReport, Moved, Repair
 from ecs_sync.render.documents import Limit
 from ecs_sync.render.outcomes import DriftRow, DriftShown
 from ecs_sync.render.page import Became, Code, Command, Part, Row, Say, Table, Title, Tone
-from ecs_sync.render.planned import Showing, entries_of, link_looked, links_part, not_seen, unseen_part
+from ecs_sync.render.planned import Showing, entries_of, links_looked, links_part, not_seen, unseen_part
 from ecs_sync.render.shown import displays
 
 
@@ -22,7 +22,7 @@ def drift_shown(report: DriftReport, showing: Showing, now: datetime) -> DriftSh
         plan.job,
         plan.scope.text,
         plan.at,
-        [link_looked(look) for look in plan.links],
+        links_looked(plan),
         [_row(drift, showing, now) for drift in report.drifts],
         not_seen(plan.unread),
         [Limit(stop.side, stop.reason) for stop in report.stops],

@@ -72,7 +72,7 @@ def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing, cost: Cost |
         plan.scope.text,
         plan.id,
         plan.at,
-        [link_looked(look) for look in plan.links],
+        links_looked(plan),
         [_change(change, showing) for change in plan.changes],
         [_held(hold, showing) for hold in plan.holds if hold.why not in _TO_DECIDE],
         conflicts_shown(plan, showing),
@@ -94,7 +94,13 @@ def entries_of(plan: Plan) -> Iterator[Entry | None]:
         yield from (entry for _, entry in contest.entries)
 
 
-def link_looked(look: Looked) -> LinkLooked:
+def links_looked(plan: Plan) -> list[LinkLooked]:
+    """What was looked at on each link; what is unguarded about deletes is said where there are some."""
+    deleting = {change.side for change in plan.changes if change.kind is Kind.DELETE}
+    return [_looked(look, look.delete_window if look.link in deleting else "") for look in plan.links]
+
+
+def _looked(look: Looked, delete_window: str) -> LinkLooked:
     return LinkLooked(
         look.link,
         str(look.mode),
@@ -105,7 +111,7 @@ def link_looked(look: Looked) -> LinkLooked:
         look.unchanged,
         look.complete,
         look.reason,
-        look.window,
+        look.window or delete_window,
         list(look.left_behind),
         [Settling(item, says) for item, says in look.settling],
     )
