@@ -159,7 +159,8 @@ def test_all_calls_go_through_the_proxy_which_sees_no_token_of_https(
 
 def test_a_server_without_tls_is_reached_through_the_proxy_too(proxy: ForwardProxy) -> None:
     with server() as plain:
-        vault = VaultKv2Adapter(options_of(plain.url, proxy=proxy.url))
+        proxy.login = "me:canary@/:%word"
+        vault = VaultKv2Adapter(options_of(plain.url, proxy=proxy.url, proxy_login=proxy.login))
         writes(vault)
         assert len(items(vault.list(ALL, None))) == 1
         verbs = [line.partition(" ")[0] for line in proxy.log]
