@@ -154,8 +154,6 @@ def test_an_agent_without_tls_that_is_taken_for_one_with_it_is_sent_nothing() ->
     with ConsulServer() as plain:
         consul = ConsulAdapter(ConsulOptions(plain.url.replace("http:", "https:"), token="canary-token"))
         # Not every OpenSSL tells what it was that answered.
-        with pytest.raises(
-            (Unavailable, Unacknowledged), match="does not speak TLS there: check url|SSLError"
-        ):
+        with pytest.raises((Unavailable, Unacknowledged), match=r"TLS there|SSLError"):
             consul.write(CREATION)
     assert "canary" not in str(plain.requests) and plain.kv.keys() == []
