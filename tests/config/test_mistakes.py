@@ -354,3 +354,13 @@ def test_every_mistake_of_every_part_is_said_at_once(tmp_path: Path) -> None:
         .replace('url: "sqlite:///ecs-sync.db"', "url: nothing")
     )
     assert [problem.line for problem in refused(tmp_path, broken).problems] == [1, 3, 10, 11, 12, 22]
+
+
+def test_what_may_be_opened_lies_at_a_connection_that_there_is(tmp_path: Path) -> None:
+    listed = 'references: ["*/app", "consl/app/*", "consul/app", "?/x", "db*"]'
+    links = "[{connection: consul, place: a/, mapping: path, mode: mirror}]"
+    text = f"{TREE}connections:\n  consul: {{adapter: consul}}\njobs:\n  one: {{{listed}, links: {links}}}\n"
+    [problem] = refused(tmp_path, text).problems
+    assert str(problem).endswith(
+        "jobs.one.references[1]: there is no connection 'consl'; did you mean 'consul'?"
+    )

@@ -45,6 +45,8 @@ def _job(name: str, node: Node, connected: Connected, reading: Reading) -> Place
     given = read_fields(JobSection, node, reading.folder, found)
     if "every" in node.map and "cron" in node.map:
         found.add(node.map["cron"].key_at, "'every' and 'cron' exclude each other: keep one")
+    if "references" in given:
+        _check_opened(node.map["references"], connected.names, found)
     scope = _scope(given["scope"], reading) if "scope" in given else Scope()
     if scope is None:
         scope, connected = Scope(), connected.undecided()
@@ -64,6 +66,14 @@ def _job(name: str, node: Node, connected: Connected, reading: Reading) -> Place
         paused=given.get("paused", False),
     )
     return Placed(job, tuple(child for _, child in placed))
+
+
+def _check_opened(node: Node, names: Sequence[str], found: Findings) -> None:
+    """Patterns of what may be opened begin with a connection, unless they begin with a wildcard."""
+    for child in node.items:
+        name, divides, _ = (child.text or "").partition("/")
+        if divides and name and name not in names and not set(name) & {"*", "?"}:
+            found.add(child.at, f"there is no connection {name!r}{nearest(name, names)}")
 
 
 def _scope(node: Node, reading: Reading) -> Scope | None:
