@@ -18,12 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from azure.core.credentials import AccessToken, TokenCredential
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import (
     AzureCliCredential,
     ClientSecretCredential,
@@ -32,7 +27,8 @@ from azure.identity import (
     WorkloadIdentityCredential,
 )
 
-from ecs_sync_adapters.azure_route import Route, address
+from ecs_sync_adapters.azure_route import Route, Watched, address
+from ecs_sync_adapters.http_reach import Unsent
 
 CredentialName = Literal["default", "managed-identity", "client-secret", "workload-identity", "cli"]
 
@@ -148,8 +144,7 @@ class Credential:
     def __init__(self, identity: Identity, route: Route) -> None:
         """Connects to nothing yet."""
         self._name = identity.name
-        self._route = route
-        self._heard = _Heard()
+        self._heard = _Heard(identity.name, route)
         self._credential = self._translated(lambda: _chosen(identity, route, self._heard))
 
     def get_token(self, *scopes: str, **asked: Any) -> AccessToken:
@@ -170,7 +165,7 @@ class Credential:
                 return ask()
         except (AzureError, OSError, ValueError, KeyError, TypeError) as error:
             # The others than Azure's own are of a token file or of an environment that is incomplete.
-            failure = _failure(self._name, error, self._heard, self._route)
+            failure = _failure(self._name, error, self._heard)
         raise failure from None
 
     def __repr__(self) -> str:
@@ -178,9 +173,13 @@ class Credential:
 
 
 class _Heard:
-    """The last answer of whoever gives tokens, in this thread: the SDK's errors do not tell its status."""
+    """The last answer of whoever gives tokens, in this thread, and what kept one away.
 
-    def __init__(self) -> None:
+    The SDK's errors do not tell the status, and those of the chain do not tell why it found nobody.
+    """
+
+    def __init__(self, name: CredentialName, route: Route) -> None:
+        self._name, self._route = name, route
         self._last = threading.local()
 
     @property
@@ -193,8 +192,19 @@ class _Heard:
         """Names in lower case."""
         return dict(getattr(self._last, "headers", {}))
 
+    @property
+    def away(self) -> Unsent | None:
+        """Why there was no answer; None where there was one, or nobody was asked."""
+        away: Unsent | None = getattr(self._last, "away", None)
+        return away
+
     def clear(self) -> None:
-        self._last.status, self._last.headers = 0, {}
+        self._last.status, self._last.headers, self._last.away = 0, {}, None
+
+    def miss(self, request: Any, error: AzureError) -> None:
+        # The chain asks for identities of the machine, without TLS, to see whether there are any.
+        if self._name != "default" or str(request.url).startswith("https:"):
+            self._last.away = self._route.unsent(error) or Unsent(_AWAY)
 
     def hear(self, response: Any) -> None:
         """A ``raw_response_hook`` of azure-core."""
@@ -230,16 +240,9 @@ def _chosen(identity: Identity, route: Route, heard: _Heard) -> TokenCredential:
 
 
 def _settings(route: Route, heard: _Heard) -> dict[str, Any]:
-    """No retries and no proxies, netrc or certificates of the environment; ours is the pace."""
-    return {
-        "retry_total": 0,
-        "connection_timeout": route.connect,
-        "read_timeout": route.read,
-        "use_env_settings": False,
-        "raw_response_hook": heard.hear,
-        "proxies": dict(route.proxies),
-        **({"connection_verify": route.ca_file} if route.ca_file else {}),
-    }
+    """No retries; ours is the pace."""
+    transport = Watched(route.transport(), lambda _: None, heard.miss)
+    return {"retry_total": 0, "transport": transport, "raw_response_hook": heard.hear}
 
 
 def _authority(url: str) -> dict[str, Any]:
@@ -249,17 +252,12 @@ def _authority(url: str) -> dict[str, Any]:
     return {"authority": url, "disable_instance_discovery": not known}
 
 
-def _failure(name: str, error: Exception, heard: _Heard, route: Route) -> TokenFailure:
-    """The SDK wraps every failure into one of authentication; what it was, its cause and the answer tell."""
+def _failure(name: str, error: Exception, heard: _Heard) -> TokenFailure:
+    """The SDK wraps every failure into one of authentication; what it was, is heard on the way."""
     who = f"credential {name!r}"
-    broken = [each for each in (error, error.__cause__) if isinstance(each, _BROKEN)]
-    for each in broken:
-        if away := route.unsent(each):
-            trouble = Trouble.REFUSED if away.turned_away else Trouble.UNREACHABLE
-            return TokenFailure(trouble, f"{who}: {away.reason}")
-    if broken:
-        what = "whoever gives its tokens cannot be reached: check authority, network and TLS"
-        return TokenFailure(Trouble.UNREACHABLE, f"{who}: {what}")
+    if away := heard.away:
+        trouble = Trouble.REFUSED if away.turned_away else Trouble.UNREACHABLE
+        return TokenFailure(trouble, f"{who}: {away.reason}")
     if heard.status == 429:
         return TokenFailure(Trouble.THROTTLED, f"{who}: Entra asks to slow down", heard.headers)
     if heard.status >= 500:
@@ -292,7 +290,7 @@ def _is_to_be_logged(_: logging.LogRecord) -> bool:
 
 _quiet: ContextVar[bool] = ContextVar("azure_tokens_quiet", default=False)
 
-_BROKEN = (ServiceRequestError, ServiceResponseError)
+_AWAY = "whoever gives its tokens cannot be reached: check authority, network and TLS"
 _RENEW = "look at tenant_id and client_id, renew the secret or log in again, and check the machine's clock"
 _ABSENT = {
     "default": "no part of Azure's chain has an identity here; name the one that is meant",

@@ -14,13 +14,12 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import SecretClient
 
 from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
 from ecs_sync_adapters.azure_identity import Credential, Identity
-from ecs_sync_adapters.azure_route import Route, address
+from ecs_sync_adapters.azure_route import Route, Watched, address
 
 _sent: ContextVar[int] = ContextVar("keyvault_requests_sent", default=0)
 
@@ -134,30 +133,13 @@ def sent() -> int:
     return _sent.get()
 
 
-class _Counted:
-    """A transport in azure-core's sense that counts what it sends."""
-
-    def __init__(self, transport: RequestsTransport) -> None:
-        self._transport = transport
-
-    def send(self, request: Any, **told: Any) -> Any:
-        _sent.set(_sent.get() + ("Authorization" in request.headers))
-        return self._transport.send(request, **told)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def __enter__(self) -> _Counted:
-        self._transport.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._transport.close()
+def _count(request: Any) -> None:
+    _sent.set(_sent.get() + ("Authorization" in request.headers))
 
 
 def transport(reach: Reach) -> Any:
     """The connections of one client to a vault, counted."""
-    return _Counted(reach.route.transport())
+    return Watched(reach.route.transport(), _count)
 
 
 def _object(body: bytes) -> Mapping[str, Any] | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import SplitResult, quote, urlsplit
 
+from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
@@ -47,16 +48,13 @@ class Route:
     ca_file: str | None = None
     proxy: Proxy | None = None
 
-    @property
-    def proxies(self) -> Mapping[str, str]:
-        """For who gives tokens, by scheme: without TLS only this machine is asked for them, directly."""
-        return {} if self.proxy is None else {"https": self.proxy.address}
-
     def transport(self) -> RequestsTransport:
-        """Connections of their own, as many as are used."""
-        proxy = None if self.proxy is None else self.proxy.address
+        """Connections of their own, as many as are used. Without TLS only this machine is asked, directly."""
+        session = Reach(connections=self.connections).session()
+        if self.proxy is not None:
+            session.proxies = {"https": self.proxy.address}
         return RequestsTransport(
-            session=Reach(proxy=proxy, connections=self.connections).session(),
+            session=session,
             use_env_settings=False,
             connection_timeout=self.connect,
             read_timeout=self.read,
@@ -89,6 +87,36 @@ class Route:
                 case _:
                     continue
         return None
+
+
+class Watched:
+    """A transport in azure-core's sense: ``sent`` is told of each request, ``broke`` of each that failed."""
+
+    def __init__(
+        self,
+        transport: RequestsTransport,
+        sent: Callable[[Any], None],
+        broke: Callable[[Any, AzureError], None] = lambda *_: None,
+    ) -> None:
+        self._transport, self._sent, self._broke = transport, sent, broke
+
+    def send(self, request: Any, **told: Any) -> Any:
+        self._sent(request)
+        try:
+            return self._transport.send(request, **told)
+        except AzureError as error:
+            self._broke(request, error)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def __enter__(self) -> Self:
+        self._transport.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
 
 
 class Reaching(Protocol):

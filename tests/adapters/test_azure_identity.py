@@ -232,6 +232,33 @@ def test_an_authority_that_is_not_there_hangs_or_resets_is_unreachable(
     assert failure_of(Credential(identity, Route(0.3, 0.3, ca_file=ca_file))).trouble is Trouble.UNREACHABLE
 
 
+@pytest.mark.parametrize("fault", ["nobody", "drop", "hang"])
+def test_the_default_chain_tells_an_authority_that_is_away_from_an_identity_that_is_not_there(
+    server: tuple[HttpServer, Authority], ca_file: str, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    http, authority = server
+    monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
+    monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
+    url = authority.url if fault != "nobody" else f"https://127.0.0.1:{free_port()}"
+    if fault == "drop":
+        http.drop_next(when=lambda request: request.method == "POST")
+    if fault == "hang":
+        http.hang_next(when=lambda request: request.method == "POST")
+    route = Route(2.0, 0.5, ca_file=ca_file)
+    failure = failure_of(Credential(Identity("default", authority=url), route))
+    assert failure.trouble is Trouble.UNREACHABLE and "cannot be reached" in str(failure)
+
+
+def test_the_default_chain_without_any_identity_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "dev")  # asks no metadata service
+    failure = failure_of(Credential(Identity("default"), Route(0.3, 0.3)))
+    assert failure.trouble is Trouble.REFUSED and "name the one that is meant" in str(failure)
+
+
 def test_an_authority_that_is_not_trusted_gets_no_secret(authority: Authority) -> None:
     with trustme.CA().cert_pem.tempfile() as other:
         assert failure_of(application(authority, other)).trouble is Trouble.UNREACHABLE

@@ -259,6 +259,18 @@ def test_a_proxy_that_does_not_let_it_through_is_named_and_nothing_was_sent(
         assert f"the proxy {proxy.url}" in said_ and said in said_
 
 
+def test_a_proxy_that_is_not_there_is_named_by_the_default_chain_too(
+    vault: KeyVaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(f"AZURE_{variable}", "acme")
+    url = f"http://127.0.0.1:{free_port()}"
+    identity = Identity("default", authority=vault.url)
+    with pytest.raises(TokenFailure, match=f"the proxy {url} cannot be reached") as caught:
+        Credential(identity, Route(2.0, 2.0, proxy=Proxy(url, LOGIN))).get_token("x/.default")
+    assert caught.value.trouble is Trouble.UNREACHABLE
+
+
 def test_a_wrong_login_is_told_as_that(vault: KeyVaultServer, proxy: ConnectProxy) -> None:
     adapter = adapter_of(vault, **behind(proxy, f"acme\\other:{PASSWORD}"))
     before = len(proxy.asked)
