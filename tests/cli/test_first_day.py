@@ -29,6 +29,14 @@ def test_what_init_has_commented_out_validates_once_it_is_uncommented(bare: Worl
     assert "2 connections, 1 job" in validated.out
 
 
+def test_a_configuration_without_jobs_is_not_passed_over_in_silence(bare: World) -> None:
+    bare("init")
+    for verb in ("plan", "sync", "drift"):
+        said = bare(verb)
+        assert (said.code, said.out) == (0, "")
+        assert "ecs-sync.yaml has no jobs" in said.err
+
+
 def test_init_again_keeps_everything(bare: World) -> None:
     bare("init")
     before = {path.name: path.read_bytes() for path in bare.folder.iterdir() if path.is_file()}

@@ -204,9 +204,11 @@ def warn(text: str) -> None:
 
 
 def chosen_jobs(bench: Workbench, names: Sequence[str]) -> list[str]:
-    """The named jobs, or all. Raises UsageError, naming the jobs there are."""
+    """The named jobs, or all; says where there are none. Raises UsageError, naming the jobs there are."""
     for name in names:
         chosen_job(bench.config, name)
+    if not bench.config.jobs:
+        warn(f"{bench.config.path} has no jobs: nothing is kept in step yet")
     return list(dict.fromkeys(names)) or sorted(bench.config.jobs)
 
 

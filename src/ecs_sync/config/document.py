@@ -172,7 +172,7 @@ def _parsed(text: str, start: Where, found: Findings) -> Node | None:
     try:
         root = YAML(typ="rt", pure=True).compose(text)
         if root is None:
-            found.add(start, "is empty: start with 'ecs-sync init'")
+            found.add(start, "is empty: remove it, and 'ecs-sync init' makes one to begin with")
             return None
         return _Walk(start.file, found).node(root, "", None, frozenset())
     except MarkedYAMLError as error:
