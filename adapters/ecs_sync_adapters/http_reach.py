@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,6 +179,25 @@ def url_parts(url: str) -> SplitResult:
 
 
 _HOST = r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*"
+
+
+def body(response: requests.Response, within: float) -> bytes:
+    """What a streamed response holds, which has to come within so many seconds in all.
+
+    A timeout of requests is for each piece, and an answer that comes drop by drop would never end. Raises
+    `requests.ReadTimeout`, and what requests and urllib3 raise.
+    """
+    ends = time.monotonic() + within
+    with response:
+        pieces = []
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            if time.monotonic() > ends:
+                raise requests.ReadTimeout("the answer did not come to its end in time")
+    return b"".join(pieces)
+
+
+_PIECE = 256 * 1024
 
 
 def seconds(retry_after: str | None) -> float | None:

@@ -23,7 +23,7 @@ import requests
 import urllib3
 from hvac.adapters import RawAdapter
 
-from ecs_sync_adapters.http_reach import Reach, lost, seconds, unsent
+from ecs_sync_adapters.http_reach import Reach, body, lost, seconds, unsent
 from ecs_sync_adapters.vault_json import decoded, encoded
 
 
@@ -162,7 +162,7 @@ class Line:
             headers["X-Vault-Token"] = token
         if self.target.namespace is not None:
             headers["X-Vault-Namespace"] = self.target.namespace
-        body = encoded(given["json"]).encode("utf-8") if "json" in given else None
+        sent = encoded(given["json"]).encode("utf-8") if "json" in given else None
         authenticates = url.startswith(f"{self.target.url.rstrip('/')}/v1/auth/")
         self._tally.made += not authenticates
         try:
@@ -170,12 +170,14 @@ class Line:
                 method.upper(),
                 url,
                 params=given.get("params"),
-                data=body,
+                data=sent,
                 headers=headers,
                 timeout=(self.target.connect_timeout, self.target.read_timeout),
                 allow_redirects=False,
+                stream=True,
             )
-            return Answer(response.status_code, _document(response), response.headers)
+            document = _document(body(response, self.target.read_timeout))
+            return Answer(response.status_code, document, response.headers)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
             return Failure(Kind.REFUSED, "the request cannot be made of this path and token")
         except (OSError, urllib3.exceptions.HTTPError, ValueError) as error:
@@ -186,9 +188,9 @@ class Line:
         self.session.close()
 
 
-def _document(response: requests.Response) -> Mapping[str, Any]:
+def _document(text: bytes) -> Mapping[str, Any]:
     try:
-        tree = decoded(response.content.decode("utf-8"))
+        tree = decoded(text.decode("utf-8"))
     except ValueError:
         return {}
     return tree if isinstance(tree, dict) else {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -167,6 +169,44 @@ def test_a_hanging_server_is_given_up_in_the_configured_time(world: World) -> No
         released = world.door.hang_next(when=is_read)
         assert until_it_fails(listing.pages, Unavailable) == []
         released.set()
+
+
+def test_an_answer_that_comes_drop_by_drop_is_given_up_in_the_configured_time() -> None:
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not ended.wait(0.05):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        patient = VaultKv2Adapter(options_of(url, read_timeout=0.3))
+        with pytest.raises(Unavailable):
+            patient.write([Put("db", value(n=1), None)])
+        assert thread.is_alive(), "the server would go on"
+        ended.set()
+        thread.join()
+
+
+def test_calls_share_their_connections(world: World) -> None:
+    vault = world.adapter()
+    for number in range(5):
+        vault.write([Put(f"db{number}", value(n=number), None)])
+    items(vault.list(ALL, None))
+    line = vault._session._line
+    [pool] = (pool for pool in _pools(line.session) if pool.num_requests)
+    assert pool.num_connections == 1 and pool.num_requests > 5
+
+
+def _pools(session: Any) -> list[Any]:
+    manager = session.get_adapter("http://x").poolmanager
+    return [manager.pools[key] for key in manager.pools.keys()]  # noqa: SIM118  it is no dict
 
 
 def test_a_server_that_is_not_there_was_sent_nothing(world: World) -> None:
