@@ -1,4 +1,4 @@
-"""A client of AWS from options: the credential from where the configuration says, and from nowhere else.
+"""A boto3 client from options: the credential from where the configuration says, and from nowhere else.
 
 botocore logs request and response bodies at DEBUG, secrets included. Calls made inside `unlogged` keep
 every record under WARNING of botocore, boto3 and urllib3 to themselves, and all tracebacks, in this
@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import boto3
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.credentials import (
@@ -131,8 +132,8 @@ def build_client(service: Service, credential: Credential, endpoint: Endpoint) -
         keys = session.get_credentials()
         if keys is None:
             raise NoCredentialsError
-        client = session.create_client(
-            service, region_name=endpoint.region, endpoint_url=endpoint.url, config=endpoint.config()
+        client = boto3.Session(botocore_session=session, region_name=endpoint.region).client(
+            service, endpoint_url=endpoint.url, config=endpoint.config()
         )
     _muffle()
     return Client(client, keys)
