@@ -139,6 +139,7 @@ def _confirmed(side: Side, met: Sequence[tuple[str, Met]]) -> dict[str, Row | No
     """Point reads of what a listing alone does not prove: absences, and news where listings lag."""
     lags = not side.remote.features.current_listing
     doubtful: dict[str, ItemId] = {}
+    listed = {key: row.revision for key, (_, row) in met if row is not None}
     for key, (base, row) in met:
         if side.observation.unchanged:
             continue
@@ -160,8 +161,16 @@ def _confirmed(side: Side, met: Sequence[tuple[str, Met]]) -> dict[str, Row | No
             rows = {row.key: row for row in side.remote.rows(item, reading)}
             broken = next((r.reason for r in reading.refusals if r.key is None), None)
             unread = Row(key, None, id, None, None, broken) if broken else None
-            confirmed[key] = rows.get(key, unread)
+            confirmed[key] = _apart(side, rows.get(key, unread), listed.get(key))
     return confirmed
+
+
+def _apart(side: Side, row: Row | None, listed: Revision | None) -> Row | None:
+    """The row of a key that was read again; of its item's other keys the listing may have shown older ones,
+    so that nothing is known of the item as a whole at the revision of now."""
+    if row is None or side.remote.mapping.single or row.revision == listed:
+        return row
+    return row._replace(revision=None)
 
 
 def _is_listed_news(side: Side, base: Base | None, row: Row) -> bool:

@@ -113,6 +113,24 @@ def test_a_key_that_was_set_meanwhile_does_not_hide_what_its_item_shows(tmp_path
     assert drifted(house) == {"y": State.CONFLICT}
 
 
+@pytest.mark.parametrize("mode", [Mode.EXPORT, Mode.TWO_WAY, Mode.IMPORT])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_neighbour_that_came_between_a_lagging_listing_and_the_look_is_seen(
+    tmp_path: Path, mode: Mode, known: bool
+) -> None:
+    link = LinkSpec("a", mode, document=True, priority=10, options={"current": False})
+    house = open_house(tmp_path, link)
+    house.put("a", w="0")
+    if known:
+        house.run()
+    house.put("a", x="1")
+    with at(Point.OBSERVED, lambda: house.put("a", y="1")):
+        house.run()
+    assert "y" in drifted(house)
+    house.run()
+    assert ("y" in house.entries) is (mode is not Mode.EXPORT)
+
+
 # -- files, whose revision is their content: what is put back as it was has its former revision
 
 
