@@ -200,7 +200,7 @@ def test_health_tells_whether_due_jobs_become_runs_and_how_old_each_is(
         desk.bench.store.close()
         (house.folder / "store.db").rename(house.folder / "away.db")
         reasons = until(lambda: asked(port, "/health/ready")[1]["reasons"], "the store's absence")
-        assert "cannot be reached" in " ".join(reasons)
+        assert "cannot be opened" in " ".join(reasons)
         until(
             lambda: any("too long ago" in text for text in asked(port, "/health/ready")[1]["reasons"]),
             "no tick",
