@@ -84,6 +84,7 @@ class AwsServer:
         self._moto = Client(DomainDispatcherApplication(create_backend_app))
         self._lock = threading.RLock()
         self._known: dict[str, Known] = {}
+        self._elsewhere: dict[str, dict[str, Known]] = {}
         self._script: dict[str, deque[Step]] = defaultdict(deque)
         self._denied: set[tuple[str, str]] = set()
         self._limits: dict[str, tuple[Bucket, float]] = {}
@@ -245,17 +246,18 @@ class AwsServer:
             if headers.get("x-amz-target", "").startswith(_SECRETS):
                 return self._secret(operation, request, headers, size, token)
             fault = refused(operation, request, lambda key: self._kms_key(key, headers))
-            if fault := fault or refusal(operation, request, self._known, self.region):
+            known = self._known_to(headers)
+            if fault := fault or refusal(operation, request, known, self.region):
                 return _faulty(fault, headers)
             if operation in _PAGED:
                 return self._page(operation, request, headers, size, token)
             if operation == "PutParameter":
-                existing = self._known.get(request["Name"])
+                existing = known.get(request["Name"])
                 request = {**request, "Tier": resolved_tier(request, existing)}
                 body = json.dumps(request).encode()
             reply = self._ask_moto(body, headers)
             if reply.status == 200:
-                self._learn(operation, request, json.loads(reply.body) if request else {})
+                self._learn(known, operation, request, json.loads(reply.body) if request else {})
             return reply
 
     def _kms_key(self, key: str, headers: Mapping[str, str]) -> Mapping[str, Any] | None:
@@ -284,17 +286,29 @@ class AwsServer:
         kind = ("Content-Type", "application/x-amz-json-1.1")
         return Reply(200, json.dumps(answer).encode(), (kind,))
 
-    def _learn(self, operation: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    def _known_to(self, headers: Mapping[str, str]) -> dict[str, Known]:
+        """The parameters of the region that a request is signed for."""
+        signed = headers.get("authorization", "").partition("Credential=")[2].split("/")
+        region = signed[2] if len(signed) > 2 else self.region
+        return self._known if region == self.region else self._elsewhere.setdefault(region, {})
+
+    def _learn(
+        self,
+        known: dict[str, Known],
+        operation: str,
+        request: Mapping[str, Any],
+        answer: Mapping[str, Any],
+    ) -> None:
         if operation == "PutParameter":
-            old = self._known.get(request["Name"])
-            self._known[request["Name"]] = Known(
+            old = known.get(request["Name"])
+            known[request["Name"]] = Known(
                 request.get("Type") or (old.type if old else ""),
                 answer["Tier"],
                 request.get("AllowedPattern") or (old.allowed_pattern if old else ""),
             )
         elif operation in ("DeleteParameter", "DeleteParameters"):
             for name in request.get("Names") or [request.get("Name")]:
-                self._known.pop(name, None)
+                known.pop(name, None)
 
     def _ask_moto(self, body: bytes, headers: Mapping[str, str]) -> Reply:
         passed = {name: headers[name] for name in _PASSED if name in headers}
@@ -320,7 +334,7 @@ class AwsServer:
             return first
         names = None
         if operation == "DescribeParameters":
-            names = chosen(self._known, request.get("ParameterFilters"))
+            names = chosen(self._known_to(headers), request.get("ParameterFilters"))
         if names is None:
             page = self._page_by_offset(operation, request, headers, wanted)
         else:

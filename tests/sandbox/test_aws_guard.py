@@ -340,3 +340,14 @@ def test_the_pages_that_go_by_name_choose_as_moto_does(ssm: Any) -> None:
         ours = ssm.describe_parameters(ParameterFilters=[path])
         theirs = ssm.describe_parameters(ParameterFilters=[path, kind])
         assert sorted(names(ours)) == sorted(names(theirs))
+
+
+def test_what_lies_in_one_region_is_not_in_another(aws: AwsServer, ssm: Any) -> None:
+    west = client_of(aws.url, "us-west-1")
+    put(ssm, "/acme/here")
+    put(west, "/acme/there")
+    listed = [client.describe_parameters()["Parameters"] for client in (ssm, west)]
+    assert [[each["Name"] for each in page] for page in listed] == [["/acme/here"], ["/acme/there"]]
+    west.delete_parameter(Name="/acme/there")
+    assert west.describe_parameters()["Parameters"] == []
+    assert [each["Name"] for each in ssm.describe_parameters()["Parameters"]] == ["/acme/here"]
