@@ -14,7 +14,7 @@ from enum import StrEnum
 from ecs_sync.diff import State
 from ecs_sync.exits import Exit, first
 from ecs_sync.model import Entry, Fingerprint, Key
-from ecs_sync.plan import Change, Hold, Kind, Plan, Rebase, Stop
+from ecs_sync.plan import Change, Hold, Plan, Rebase, Stop
 from ecs_sync.policy import STORE, Why
 from ecs_sync.store import Seen, Store, Version
 
@@ -122,7 +122,7 @@ class _Telling:
 
     def __init__(self, plan: Plan, store: Store, stops: Sequence[Stop]) -> None:
         self.plan, self.store, self.stops = plan, store, stops
-        self.looked = {look.link: look for look in plan.links}
+        self.windows = {look.link: dict(look.windows) for look in plan.links}
         self.seen: dict[str, dict[str, Seen]] = {}
         for look in plan.links:
             track = store.track(plan.job, look.link, look.identity)
@@ -161,10 +161,7 @@ class _Telling:
         stop = next((stop for stop in self.stops if stop.side == change.side), None)
         if stop is not None:
             return f"stopped by a limit: {stop.reason}"
-        if change.side == STORE:
-            return ""
-        looked = self.looked[link]
-        return looked.window or (looked.delete_window if change.kind is Kind.DELETE else "")
+        return self.windows[link].get(change.kind, "") if change.side != STORE else ""
 
     def holds(self) -> Iterator[Drift]:
         for hold in self.plan.holds:

@@ -131,14 +131,12 @@ class Looked:
     unchanged: bool
     complete: bool
     reason: str = ""
-    window: str = ""
-    """What remains unguarded at this place, in a sentence; empty where nothing does."""
+    windows: tuple[tuple[Kind, str], ...] = ()
+    """What remains unguarded at this place, in a sentence for each kind of write that it is true of."""
     left_behind: tuple[ItemId, ...] = ()
     """Items of a former track of this link, which is not looked at any more."""
     settling: tuple[tuple[ItemId, str], ...] = ()
     """Items that are taken and not in force everywhere yet, and how far they are."""
-    delete_window: str = ""
-    """What remains unguarded about a delete here besides."""
 
 
 @dataclass(frozen=True, slots=True)

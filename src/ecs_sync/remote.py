@@ -31,6 +31,7 @@ from ecs_sync.errors import MappingError, Unavailable
 from ecs_sync.mapping import Refusal
 from ecs_sync.meter import Meter
 from ecs_sync.model import Entry, Fingerprint, Fingerprinter, Key, Type, Value
+from ecs_sync.plan import Kind
 from ecs_sync.pointwise import read_each
 from ecs_sync.policy import LinkPolicy, Secrets
 from ecs_sync.resolve import Resolver
@@ -103,22 +104,20 @@ class Remote:
         return self.features.guard in (Guard.C, Guard.D) and not self.hard_deletes
 
     @property
-    def window(self) -> str:
-        """What remains unguarded at this place, in a sentence; empty where nothing does."""
+    def windows(self) -> tuple[tuple[Kind, str], ...]:
+        """What remains unguarded at this place, in a sentence for each kind of write that it is true of."""
         match self.features.guard:
-            case Guard.A | Guard.B:
-                return ""
+            case Guard.A:
+                return ()
+            case Guard.B:
+                said = "a delete is preceded by a point read, and not conditional on it"
+                return ((Kind.DELETE, said),)
             case Guard.C:
-                return "a write is not conditional: what it replaces unseen is found afterwards and archived"
+                said = "a write is not conditional: what it replaces unseen is found afterwards and archived"
+                return ((Kind.UPDATE, said), (Kind.DELETE, said))
             case Guard.D:
-                return "a write is not conditional: an edit between the last read and the write would be lost"
-
-    @property
-    def delete_window(self) -> str:
-        """What remains unguarded about a delete at this place besides; empty where nothing does."""
-        if self.features.guard is Guard.B:
-            return "a delete is preceded by a point read, and not conditional on it"
-        return ""
+                said = "a write is not conditional: an edit between the last read and the write would be lost"
+                return tuple((kind, said) for kind in Kind)
 
     # Reading
 

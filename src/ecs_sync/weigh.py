@@ -94,10 +94,9 @@ def _looked(side: Side) -> Looked:
         observation.unchanged,
         observation.complete,
         observation.reason,
-        remote.window,
+        remote.windows,
         side.left_behind,
         tuple(sorted(observation.settling.items())),
-        remote.delete_window,
     )
 
 

@@ -95,12 +95,15 @@ def entries_of(plan: Plan) -> Iterator[Entry | None]:
 
 
 def links_looked(plan: Plan) -> list[LinkLooked]:
-    """What was looked at on each link; what is unguarded about deletes is said where there are some."""
-    deleting = {change.side for change in plan.changes if change.kind is Kind.DELETE}
-    return [_looked(look, look.delete_window if look.link in deleting else "") for look in plan.links]
+    """What was looked at on each link, and what is unguarded about what would be written there."""
+    written = {(change.side, change.kind) for change in plan.changes}
+    return [
+        _looked(look, next((said for kind, said in look.windows if (look.link, kind) in written), ""))
+        for look in plan.links
+    ]
 
 
-def _looked(look: Looked, delete_window: str) -> LinkLooked:
+def _looked(look: Looked, window: str) -> LinkLooked:
     return LinkLooked(
         look.link,
         str(look.mode),
@@ -111,7 +114,7 @@ def _looked(look: Looked, delete_window: str) -> LinkLooked:
         look.unchanged,
         look.complete,
         look.reason,
-        look.window or delete_window,
+        window,
         list(look.left_behind),
         [Settling(item, says) for item, says in look.settling],
     )
@@ -327,9 +330,8 @@ def notes_part(plan: PlanShown, showing: Showing) -> Iterator[Part]:
     """What remains unguarded where something is written, and what an edited link has left behind."""
     for key in plan.rotated:
         yield Say(f"  note: {key}: its secret was rotated where it is kept", Tone.CHANGED)
-    written = {change.side for change in plan.changes}
     for link in plan.links:
-        if link.window and link.link in written:
+        if link.window:
             yield Say(f"  note: {link.link}: {link.window}", Tone.CHANGED)
         for each in link.settling[: showing.few]:
             yield Say(f"  note: {link.link}: {each.item} is not in force yet: {each.says}", Tone.CHANGED)
