@@ -6,9 +6,9 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import click
 
@@ -21,6 +21,7 @@ from ecs_sync_sandbox.stand_ins import ROWS
 
 _NAMES = [row.name for row in ROWS]
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NAP = 0.5
 
 
 @click.group(epilog="Example: ecs-sync sandbox up > ecs-sync.yaml")
@@ -104,7 +105,16 @@ def ending() -> Iterator[Callable[[], object]]:
     asked: SimpleQueue[int] = SimpleQueue()
     before = {number: signal.signal(number, lambda came, _: asked.put(came)) for number in _ENDING}
     try:
-        yield asked.get
+        yield lambda: _awaited(asked)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _awaited(asked: SimpleQueue[int]) -> None:
+    # A signal that comes in the instant before the thread falls asleep wakes nobody: its handler runs once
+    # the thread wakes by itself.
+    while True:
+        with suppress(Empty):
+            asked.get(timeout=_NAP)
+            return

@@ -12,6 +12,7 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -254,6 +255,48 @@ def test_a_second_signal_ends_it_too_wherever_it_is_met() -> None:
             signal.raise_signal(signal.SIGTERM)
             passed = signalled(wait_for_end, met)
         met += 1
+
+
+SIGNALLER = """
+import os, random, signal, sys, time
+while os.read(0, 1):
+    end = time.perf_counter() + random.random() * 4e-4
+    while time.perf_counter() < end:
+        pass
+    os.kill(int(sys.argv[1]), signal.SIGTERM)
+"""
+"""Sends a signal right after each byte that it reads."""
+
+
+def test_a_signal_is_heard_that_comes_as_the_waiting_begins() -> None:
+    """Of these, some come in the instant before the thread falls asleep, where they wake nobody."""
+    command = [sys.executable, "-c", SIGNALLER, str(os.getpid())]
+    with contended(), subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as signaller:
+        assert signaller.stdin is not None
+        for _ in range(400):
+            with ending() as wait_for_end:
+                signaller.stdin.write(b".")
+                wait_for_end()
+
+
+@contextmanager
+def contended() -> Iterator[None]:
+    """Other threads want the interpreter as well, again and again, so that any instant lasts longer."""
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.wait(0.0001):
+            sum(range(2000))
+
+    others = [threading.Thread(target=come_and_go) for _ in range(3)]
+    for other in others:
+        other.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for other in others:
+            other.join()
 
 
 def signalled(wait: Callable[[], object], met: int) -> int:
