@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,8 @@ from ecs_sync.report import Report
 from ecs_sync.store import FileKeys, Store
 from ecs_sync.workbench import Workbench
 from tests.sync.house import QUICK, House, LinkSpec, open_house
+
+POINTS = [point for point in Point if point is not Point.RECOVERING]
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def test_what_nobody_moved_is_not_said_to_have_moved_while_it_was_looked_at(expo
     assert drifted(exporting) == {"y": State.CONFLICT}
 
 
-@pytest.mark.parametrize("point", [point for point in Point if point is not Point.RECOVERING])
+@pytest.mark.parametrize("point", POINTS)
 def test_an_edit_of_a_neighbour_in_the_middle_of_a_run_is_seen_by_the_next_one(
     exporting: House, point: Point
 ) -> None:
@@ -129,6 +132,53 @@ def test_a_neighbour_that_came_between_a_lagging_listing_and_the_look_is_seen(
     assert "y" in drifted(house)
     house.run()
     assert ("y" in house.entries) is (mode is not Mode.EXPORT)
+
+
+_OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"guard": "C", "history": True},
+    {"current": False},
+    {"values_in_listing": False},
+    {"current": False, "values_in_listing": False},
+    {"revisions": "restarting", "change_times": True},
+]
+_edit = st.tuples(
+    st.sampled_from(["store", "a", "b"]), st.sampled_from("xyz"), st.none() | st.sampled_from("123")
+)
+_steps = st.lists(st.tuples(_edit, st.sampled_from(POINTS), _edit), min_size=1, max_size=5)
+_sides = st.tuples(st.sampled_from(list(Mode)), st.booleans(), st.sampled_from(_OPTIONS))
+
+
+def edited(house: House, side: str, key: str, text: str | None) -> None:
+    if side != "store":
+        house.put(side, **{key: text})
+    elif text is not None or key in house.entries:
+        house.set(**{key: text})
+
+
+@given(sides=st.tuples(_sides, _sides), steps=_steps)
+@settings(max_examples=60, deadline=None)
+def test_nothing_that_differs_is_out_of_sight_whenever_it_is_edited(
+    sides: tuple[tuple[Mode, bool, dict[str, Any]], ...],
+    steps: list[tuple[tuple[str, str, str | None], Point, tuple[str, str, str | None]]],
+) -> None:
+    links = [
+        LinkSpec(name, mode, rank, document=document, options=options)
+        for name, rank, (mode, document, options) in zip("ab", (10, 20), sides, strict=True)
+    ]
+    with TemporaryDirectory(dir=QUICK) as folder:
+        house = open_house(Path(folder), *links)
+        for before, point, meanwhile in steps:
+            edited(house, *before)
+            with at(point, partial(edited, house, *meanwhile)):
+                house.sync()
+            plan, store = house.plan(), house.entries
+            pushed = {change.key.text for change in plan.changes}
+            for link, key in itertools.product("ab", "xyz"):
+                said = {each.key.text for each in (*plan.holds, *plan.rebases) if each.link == link}
+                assert house.at(link).get(key) == store.get(key) or key in said | pushed, (link, key)
+            assert not plan.unread, plan.unread
+        house.store.close()
 
 
 # -- files, whose revision is their content: what is put back as it was has its former revision
