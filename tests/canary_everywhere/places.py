@@ -58,7 +58,7 @@ class Places:
             "region": self.aws.region,
             "credential": "explicit",
             "access_key_id": self._credential("aws-id", "AKIDSANDBOX"),
-            "secret_access_key": self._credential("aws-key", "a word"),
+            "secret_access_key": self._credential("aws-key", "a-word"),
         }
         door = {"endpoint": self.aws_door.url}
         keyvault = {**self.keyvault.connection(), "client_secret": self._credential("azure", CLIENT_SECRET)}

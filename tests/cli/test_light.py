@@ -30,7 +30,6 @@ NOT_FOR_FILES = (
     "hypothesis",
     "jsonschema",
     "moto",
-    "pydantic",
     "rich",
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.orm",
@@ -38,7 +37,15 @@ NOT_FOR_FILES = (
 )
 """What a configuration of files without keys and times needs for nothing."""
 
-HELP = (*NOT_FOR_FILES, "ecs_sync.config", "ecs_sync.plan", "ecs_sync.store", "ruamel", "sqlalchemy")
+HELP = (
+    *NOT_FOR_FILES,
+    "ecs_sync.config",
+    "ecs_sync.plan",
+    "ecs_sync.store",
+    "pydantic",
+    "ruamel",
+    "sqlalchemy",
+)
 
 _SHOW_MODULES = """
 import importlib.metadata, sys
@@ -46,10 +53,14 @@ searches, search = [], importlib.metadata.entry_points
 importlib.metadata.entry_points = lambda **words: searches.append(words) or search(**words)
 from ecs_sync.cli.app import run
 code = run(sys.argv[1:])
+searches = [words for words in searches if words.get("group") != "pydantic"]
 sys.stderr.write("\\n".join([*sorted(sys.modules), f"searches:{len(searches)}"]))
 sys.exit(code)
 """
-"""Names the modules that a line imported, and says how often it searched what is installed."""
+"""Names the modules that a line imported, and how often it searched what is installed.
+
+Beside that pydantic looks for its own plugins.
+"""
 
 _FILES = """\
 store: {url: "sqlite:///ecs-sync.db"}

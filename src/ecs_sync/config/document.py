@@ -21,7 +21,6 @@ _MOST_BYTES = 1 << 20
 _MOST_NODES = 300_000
 _MOST_BRACKETS = 500
 _CORE = "tag:yaml.org,2002:"
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 Scalar = str | int | float | bool | None
 
@@ -249,7 +248,7 @@ class _Walk:
                 for name, part in self._merge(value, path, above).items():
                     merged.setdefault(name, part)
                 continue
-            name = self._text(str(key.value), at)
+            name = str(key.value)
             inner = f"{path}.{name}" if path else name
             if name in own:
                 self._found.add(replace(at, path=inner), f"the key {name!r} stands twice in one map")
@@ -280,15 +279,7 @@ class _Walk:
             case "float":
                 return self._fraction(text, at)
             case _:
-                return self._text(text, at)
-
-    def _text(self, text: str, at: Where) -> str:
-        """An escape can spell what is no character."""
-        if _SURROGATE.search(text):
-            self._found.spoil(
-                at, "holds half of a surrogate pair, which is no character: write the whole one"
-            )
-        return text
+                return text
 
     def _number(self, text: str, at: Where) -> int | None:
         digits = text.replace("_", "").lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Iterable
@@ -9,8 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ecs_sync.config.document import Findings, Node
-from ecs_sync.config.fitting import Misfit, fitted
 from ecs_sync.config.secret import looks_like_source
 from ecs_sync.config.sections import SECTIONS
 from ecs_sync.registry import Field, describe, nearest
@@ -67,12 +69,22 @@ def read_value(field: Field, node: Node) -> tuple[str, Any]:
     """A problem, or the value of a field that is neither a section nor secret."""
     if any(looks_like_source(text.text or "") for text in node.texts()):
         return "is not a secret: env:, file: and @secret: are for options declared secret", None
+    plain = node.plain()
     try:
-        return "", fitted(field.annotation, node.plain())
-    except Misfit:
-        return _sentence(field, node), None
-    except ValueError as error:
-        return str(error), None
+        return "", _validator(field.annotation).validate_json(json.dumps(plain), strict=True)
+    except ValidationError as error:
+        return _sentence(field, node, error), None
+
+
+_cached: dict[int, tuple[Any, TypeAdapter[Any]]] = {}
+
+
+def _validator(annotation: Any) -> TypeAdapter[Any]:
+    """Not every annotation can be hashed; kept by identity together with what keeps that identity."""
+    known = _cached.get(id(annotation))
+    if known is None:
+        known = _cached[id(annotation)] = annotation, TypeAdapter(annotation)
+    return known[1]
 
 
 def nested(annotation: Any) -> bool:
@@ -84,15 +96,21 @@ def nested(annotation: Any) -> bool:
     return any(nested(part) for part in typing.get_args(annotation))
 
 
-def _sentence(field: Field, node: Node) -> str:
-    """What should stand there in the words of the file. Never quotes what does: it may be a secret."""
+def _sentence(field: Field, node: Node, error: ValidationError) -> str:
+    """What is wrong in the words of the file. Never quotes what stands there: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    reason = first.get("ctx", {}).get("error")
+    if first["type"] == "value_error" and isinstance(reason, ValueError):
+        return str(reason)
     choices = _choices(field.annotation)
     if choices:
         near = nearest(node.text, choices) if node.text else ""
         return f"must be {_list(choices)}{near or f', not {node.kind}' * (node.text is None)}"
-    quoted = node.text is not None and _reads_as_number(node.text) and "number" in field.type
-    hint = ": write it without quotes" if quoted else ""
-    return f"must be {_article(field.type)}, not {node.kind}{hint}"
+    if first["type"].endswith(("_type", "_parsing")) or first["type"] in ("int_from_float", "none_required"):
+        quoted = node.text is not None and _reads_as_number(node.text) and "number" in field.type
+        hint = ": write it without quotes" if quoted else ""
+        return f"must be {_article(field.type)}, not {node.kind}{hint}"
+    return first["msg"].removeprefix("Input ").replace("should be", "must be")
 
 
 def _choices(annotation: Any) -> list[str]:

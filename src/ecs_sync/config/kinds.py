@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from ecs_sync.config.fitting import Written, fitted
+from pydantic import Field, PlainValidator, WithJsonSchema
+
 from ecs_sync.registry import Spelled
 from ecs_sync.selection import check_glob
 
@@ -70,41 +70,16 @@ def address(text: Any) -> tuple[str, int]:
     return written[1].strip("[]"), int(written[2])
 
 
-def _count(plain: Any) -> int:
-    return _at_least(0, fitted(int, plain))
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
-def _positive_count(plain: Any) -> int:
-    return _at_least(1, fitted(int, plain))
-
-
-def _at_least(least: int, number: int) -> int:
-    if number < least:
-        raise ValueError(f"must be greater than or equal to {least}")
-    return number
-
-
-def _rate(plain: Any) -> float:
-    rate: float = fitted(float, plain)
-    if rate <= 0:
-        raise ValueError("must be greater than 0")
-    return rate
-
-
-def _text(read: Callable[[Any], Any], pattern: str) -> Written:
-    return Written(read, {"type": "string", "pattern": f"^{pattern}$"})
-
-
-_COUNT = Written(_count, {"type": "integer", "minimum": 0})
-_POSITIVE = Written(_positive_count, {"type": "integer", "minimum": 1})
-_RATE = Written(_rate, {"type": "number", "exclusiveMinimum": 0})
-
-Duration = Annotated[timedelta, _text(duration, _DURATION), Spelled("duration")]
-Interval = Annotated[timedelta, _text(_positive, _DURATION), Spelled("duration")]
-Percent = Annotated[float, _text(percent, _PERCENT), Spelled("percentage")]
-Cron = Annotated[str, Written(cron, {"type": "string"}), Spelled("cron line")]
-Glob = Annotated[str, Written(glob, {"type": "string"}), Spelled("pattern")]
-Address = Annotated[tuple[str, int], _text(address, r".+:[0-9]{1,5}"), Spelled("HOST:PORT")]
-Count = Annotated[int, _COUNT, Spelled("whole number")]
-Positive = Annotated[int, _POSITIVE, Spelled("whole number")]
-Rate = Annotated[float, _RATE, Spelled("number")]
+Duration = Annotated[timedelta, PlainValidator(duration), _text(_DURATION), Spelled("duration")]
+Interval = Annotated[timedelta, PlainValidator(_positive), _text(_DURATION), Spelled("duration")]
+Percent = Annotated[float, PlainValidator(percent), _text(_PERCENT), Spelled("percentage")]
+Cron = Annotated[str, PlainValidator(cron), WithJsonSchema({"type": "string"}), Spelled("cron line")]
+Glob = Annotated[str, PlainValidator(glob), WithJsonSchema({"type": "string"}), Spelled("pattern")]
+Address = Annotated[tuple[str, int], PlainValidator(address), _text(r".+:[0-9]{1,5}"), Spelled("HOST:PORT")]
+Count = Annotated[int, Field(ge=0), Spelled("whole number")]
+Positive = Annotated[int, Field(ge=1), Spelled("whole number")]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), Spelled("number")]

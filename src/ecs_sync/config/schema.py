@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ecs_sync.config.connections import RESERVED
 from ecs_sync.config.fields import nested
 from ecs_sync.config.sections import (
@@ -85,9 +87,6 @@ class _Builder:
         return self._nested(next(part for part in inside if nested(part)))
 
     def _scalar(self, annotation: Any) -> dict[str, Any]:
-        # The rest of this module is asked for where no schema is made.
-        from pydantic import TypeAdapter
-
         tree = TypeAdapter(annotation).json_schema(ref_template="#/$defs/{model}")
         self.definitions.update(tree.pop("$defs", {}))
         tree.pop("title", None)
