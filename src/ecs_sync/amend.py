@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from ecs_sync.carry import Carrier
 from ecs_sync.diff import State
 from ecs_sync.errors import EcsSyncError
-from ecs_sync.leased import leased
+from ecs_sync.leased import ended, leased
 from ecs_sync.model import Entry, Key, Rank
 from ecs_sync.plan import Change, Hold
 from ecs_sync.policy import STORE
@@ -363,8 +363,7 @@ def _running(job: Job, store: Store, order: Order) -> Iterator[Running]:
         )
         with store.transaction(lease) as transaction:
             transaction.start_run(running.run, job.name, order.verb, order.who, order.reason, lease.epoch)
-        try:
+        with ended(running):
             yield running
-        finally:
             with store.transaction(lease) as transaction:
                 transaction.finish_run(running.run, 0, "{}")

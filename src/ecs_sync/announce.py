@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from ecs_sync.abilities import Finishes
 from ecs_sync.errors import AdapterError
@@ -33,18 +33,19 @@ def unannounced(running: Running, remotes: Sequence[Remote]) -> set[str]:
         return set()
     owed: set[str] = set()
     before = [run for run in running.store.runs(running.job) if run.id != running.run]
-    for run in takewhile(lambda run: run.state is not RunState.DONE, before):
+    for run in takewhile(lambda run: _said(run) is None, before):
         done = running.store.done(run.id)
         owed |= {each.side for each in done if each.outcome == Result.APPLIED} - {STORE}
-    return owed | _said(next((run for run in before if run.state is RunState.DONE), None))
+    return owed.union(*islice((said for said in map(_said, before) if said is not None), 1))
 
 
 def _telling(remotes: Sequence[Remote]) -> Iterator[Remote]:
     return (remote for remote in remotes if remote.features.finishes)
 
 
-def _said(run: Run | None) -> set[str]:
-    """The links that a run's own record names."""
-    if run is None:
-        return set()
-    return set(json.loads(run.summary).get("unannounced", ()))
+def _said(run: Run) -> set[str] | None:
+    """The links that a run's own record names; None where it came to no such word."""
+    if run.state is not RunState.DONE:
+        return None
+    said = json.loads(run.summary).get("unannounced")
+    return None if said is None else set(said)

@@ -1,14 +1,17 @@
-"""Holding a job's lease for as long as a run takes, and knowing at once when it is lost."""
+"""Holding a job's lease for as long as a run takes, however it ends; and knowing at once when it is lost."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from ecs_sync.errors import Fenced, StoreError
+from ecs_sync.errors import ConfigError, EcsSyncError, Fenced, StoreError
+from ecs_sync.exits import Exit
 from ecs_sync.store import Lease, Store
+from ecs_sync.task import Running
 
 
 class _Heartbeat:
@@ -58,3 +61,31 @@ def leased(store: Store, job: str, *, ttl: float, wait: float) -> Iterator[tuple
     finally:
         heartbeat.stop()
         store.release(lease)
+
+
+@contextmanager
+def ended(running: Running) -> Iterator[None]:
+    """Puts on record that a run failed or was interrupted, as long as the lease is its own."""
+    try:
+        yield
+    except Fenced:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        code, reason = _ending(error)
+        # A store that cannot be written is most likely what is being told of.
+        with suppress(StoreError), running.store.transaction(running.lease) as transaction:
+            transaction.finish_run(running.run, code, json.dumps({"error": reason}))
+        raise
+
+
+def _ending(error: BaseException) -> tuple[Exit, str]:
+    """The exit code and a sentence. The text of an error that is not ours may hold a value."""
+    match error:
+        case KeyboardInterrupt():
+            return Exit.INTERRUPTED, "interrupted"
+        case ConfigError():
+            return Exit.CONFIGURATION, str(error)
+        case EcsSyncError():
+            return Exit.ERROR, str(error)
+        case _:
+            return Exit.ERROR, f"unexpected {type(error).__name__}"

@@ -14,7 +14,7 @@ from ecs_sync.announce import announce, unannounced
 from ecs_sync.cost import Cost, cost_of
 from ecs_sync.errors import RunTaken
 from ecs_sync.faults import Point, reached
-from ecs_sync.leased import leased
+from ecs_sync.leased import ended, leased
 from ecs_sync.limits import Limits
 from ecs_sync.looking import Side
 from ecs_sync.model import Scope
@@ -97,6 +97,8 @@ def _planned(job: Job, store: Store) -> tuple[Plan, Sequence[Side]]:
 def run(job: Job, store: Store, order: Order) -> Report:
     """Carries a job out. Raises LeaseHeld, Fenced, StalePlan and StoreError; the rest is in the report.
 
+    A run that raises is on record as ended, unless it is fenced; what it left open, the next one finishes.
+
     A waiting run that is claimed, or done, already raises RunTaken, and nothing is done.
     """
     with (
@@ -108,28 +110,34 @@ def run(job: Job, store: Store, order: Order) -> Report:
             store, job.name, job.scope, run_id, order.who, order.reason, lease, fence, order.stop
         )
         _begin(running, order)
-        reached(Point.STARTED)
-        owed = unannounced(running, job.remotes)
-        recovered = recover(running, job.remotes)
-        sides = opened_sides(running, job.remotes)
-        followed = record(running, follow(job.scope, sides, job.resolver, store, store.head()))
-        at = store.head()
-        _observe(sides, store)
-        reached(Point.OBSERVED)
-        fresh = weigh(job.name, job.scope, job.policy, store, at, sides, followed)
-        planned, stale = bind(order.saved, fresh) if order.saved else (fresh, ())
-        reached(Point.PLANNED)
-        stops = check(planned, job.limits, job.protected)
-        allowed = order.allow == planned.id or (order.saved is not None and order.allow == order.saved.id)
-        if stops and not allowed:
-            report = Report(running.run, planned, tuple(stops), recovered=recovered, stale=stale)
-        else:
-            report = _apply(running, job, planned, sides)
-            report = replace(report, recovered=recovered, stale=stale)
-        remember(running, sides, report)
-        report = replace(report, unannounced=announce(running, job.remotes, {*owed, *report.written}))
-        _finish(running, report)
-        return report
+        with ended(running):
+            return _carried_out(running, job, order)
+
+
+def _carried_out(running: Running, job: Job, order: Order) -> Report:
+    store = running.store
+    reached(Point.STARTED)
+    owed = unannounced(running, job.remotes)
+    recovered = recover(running, job.remotes)
+    sides = opened_sides(running, job.remotes)
+    followed = record(running, follow(job.scope, sides, job.resolver, store, store.head()))
+    at = store.head()
+    _observe(sides, store)
+    reached(Point.OBSERVED)
+    fresh = weigh(job.name, job.scope, job.policy, store, at, sides, followed)
+    planned, stale = bind(order.saved, fresh) if order.saved else (fresh, ())
+    reached(Point.PLANNED)
+    stops = check(planned, job.limits, job.protected)
+    allowed = order.allow == planned.id or (order.saved is not None and order.allow == order.saved.id)
+    if stops and not allowed:
+        report = Report(running.run, planned, tuple(stops), recovered=recovered, stale=stale)
+    else:
+        report = _apply(running, job, planned, sides)
+        report = replace(report, recovered=recovered, stale=stale)
+    remember(running, sides, report)
+    report = replace(report, unannounced=announce(running, job.remotes, {*owed, *report.written}))
+    _finish(running, report)
+    return report
 
 
 def _begin(running: Running, order: Order) -> None:

@@ -218,8 +218,11 @@ def test_ctrl_c_is_130_and_the_next_run_goes_on(world: World) -> None:
     assert process.returncode == 130
     assert b"interrupted" in err
     assert b"Traceback" not in err
+    (cut,) = world("runs", "-o", "json").json["runs"]
+    assert (cut["state"], cut["exit"]) == ("done", 130)
+    assert "interrupted" in world("runs").out
     assert world("sync").code == 0
-    assert world("runs", "-o", "json").json["runs"][0]["state"] == "done"
+    assert world("runs", "-o", "json").json["runs"][0]["exit"] == 0
 
 
 def test_a_reader_that_goes_away_is_no_error(world: World) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecs_sync import carry, sync
-from ecs_sync.errors import Unacknowledged, Unavailable
+from ecs_sync.errors import StoreError, Unacknowledged, Unavailable
 from ecs_sync.faults import Point, attach, detach
 from ecs_sync.policy import Mode
 from ecs_sync.render.output import Format, write
@@ -147,22 +147,27 @@ def test_readers_that_could_not_be_told_are_told_by_the_next_run(house: House) -
     assert house.run() and house.place("a").finished == [again.run]
 
 
+class Died(BaseException):
+    """The process died."""
+
+
+@pytest.mark.parametrize("end", [Died, KeyboardInterrupt, StoreError])
 @pytest.mark.parametrize("point", [Point.SENT, Point.SETTLED, Point.PROVED])
-def test_readers_are_told_though_the_run_that_wrote_died(house: House, point: Point) -> None:
-    class Died(BaseException):
-        pass
-
-    def die(reached: Point) -> None:
+def test_readers_are_told_though_the_run_that_wrote_was_cut_short(
+    house: House, point: Point, end: type[BaseException]
+) -> None:
+    def cut_short(reached: Point) -> None:
         if reached is point:
-            raise Died
+            raise end
 
-    attach(die)
+    attach(cut_short)
     try:
-        with pytest.raises(Died):
+        with pytest.raises(end):
             house.run()
     finally:
-        detach(die)
+        detach(cut_short)
     assert house.place("a").finished == []
+    house.set(x="1")
     report = house.run()
     assert house.place("a").finished == [report.run]
 

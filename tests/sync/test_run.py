@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ecs_sync.amend import resolve, rollback, undo
-from ecs_sync.errors import Unacknowledged, Unavailable
+from ecs_sync.errors import ConfigError, Fenced, StoreError, Unacknowledged, Unavailable
+from ecs_sync.faults import Point, attach, detach
 from ecs_sync.limits import Limits
 from ecs_sync.model import Key
 from ecs_sync.policy import First, JobPolicy, Mode, Rule, Why
 from ecs_sync.report import Exit
 from ecs_sync.selection import Selection
+from ecs_sync.store import RunState
 from ecs_sync.sync import Order
 from ecs_sync_adapters.memory_store import Landing
 from tests.sync.house import HAND, House, LinkSpec, open_house
@@ -404,3 +407,49 @@ def test_a_first_contact_that_waits_for_a_side_that_cannot_be_seen_is_no_conflic
     assert hold.why is Why.UNHEARD and report.plan.conflicts == ()
     assert report.exit_code is Exit.ERROR and house.entries == {}
     assert house.run().exit_code is Exit.DONE and house.at("b") == {"x": "1"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (StoreError("the disk is full"), Exit.ERROR),
+        (ConfigError("no such key"), Exit.CONFIGURATION),
+        (RuntimeError("canary-of-a-value"), Exit.ERROR),
+    ],
+)
+def test_a_run_that_is_cut_short_is_on_record_as_ended_at_once(
+    build: Build, error: BaseException, code: Exit
+) -> None:
+    house = build(LinkSpec("a", Mode.MIRROR))
+    house.set(x="1")
+    with pytest.raises(type(error)) as raised, reaching(Point.SENT, error):
+        house.run()
+    assert raised.value is error
+    run = house.store.runs("job")[0]
+    assert (run.state, run.exit_code) == (RunState.DONE, code)
+    assert "error" in run.summary and "canary" not in run.summary
+    assert house.run().exit_code is Exit.DONE and house.at("a") == {"x": "1"}
+
+
+def test_a_run_that_lost_its_lease_writes_nothing_more_on_record(build: Build) -> None:
+    house = build(LinkSpec("a", Mode.MIRROR))
+    house.set(x="1")
+    with pytest.raises(Fenced), reaching(Point.SENT, Fenced("lost")):
+        house.run()
+    assert house.store.runs("job")[0].state is RunState.RUNNING
+
+
+@contextmanager
+def reaching(point: Point, error: BaseException) -> Iterator[None]:
+    """Raises this at the point."""
+
+    def hook(reached: Point) -> None:
+        if reached is point:
+            raise error
+
+    attach(hook)
+    try:
+        yield
+    finally:
+        detach(hook)

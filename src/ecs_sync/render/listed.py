@@ -126,7 +126,9 @@ def run_shown(run: Run) -> RunShown:
 
 
 def _said(counts: dict[str, object]) -> str:
-    """The counts that are not nothing, in words; a run that was cut short has none at all."""
+    """The counts that are not nothing, in words, or why there are none; a run that died has neither."""
+    if "error" in counts:
+        return str(counts["error"])
     applied = counts.get("applied")
     parts = [f"{count} {kind}d" for kind, count in applied.items()] if isinstance(applied, dict) else []
     parts += [

@@ -133,7 +133,7 @@ class Conflicts:
 
 @dataclass(frozen=True, slots=True)
 class RunShown:
-    """A run. ``counts`` are numbers of what it did."""
+    """A run. ``counts`` are numbers of what it did, or the ``error`` that ended it."""
 
     run: str
     job: str

@@ -210,7 +210,7 @@ class Transaction:
         return recording.claim_run(self._connection, id, epoch)
 
     def finish_run(self, id: str, exit_code: int, summary: str) -> None:
-        """The run is done. ``summary`` is JSON of counts."""
+        """The run is done. ``summary`` is JSON of counts, or of the ``error`` that ended it."""
         recording.finish_run(self._connection, id, exit_code, summary)
 
     def mark_lost(self, id: str) -> None:
