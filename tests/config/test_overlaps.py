@@ -90,3 +90,30 @@ def test_a_template_that_leads_all_tenants_to_one_place_is_found_out(tmp_path: P
         """
     with pytest.raises(ConfigError, match="overlaps the place of job 'acme', link 'c-acme'"):
         load(write(tmp_path, text), environ={}, registry=REGISTRY)
+
+
+@pytest.mark.parametrize("one, two", [("Pay-", "pay-a-"), ("pay-a-", "Pay-"), ("PAY-", "pay-")])
+def test_places_that_differ_by_case_are_one_where_names_fold_it(tmp_path: Path, one: str, two: str) -> None:
+    text = f"""\
+        store: {{url: "sqlite:///s.db"}}
+        connections:
+          vault: {{adapter: azure-keyvault, vault: "https://acme.vault.azure.net"}}
+        jobs:
+          first: {{links: [{{connection: vault, place: {one}, mapping: path, mode: mirror}}]}}
+          between: {{links: [{{connection: vault, place: Other-, mapping: path, mode: mirror}}]}}
+          second: {{links: [{{connection: vault, place: {two}, mapping: path, mode: mirror}}]}}
+        """
+    with pytest.raises(ConfigError, match="overlaps the place of job 'first'") as refused:
+        load(write(tmp_path, text), environ={}, registry=Registry.from_entry_points())
+    assert [problem.line for problem in refused.value.problems] == [7]
+
+
+def test_places_that_differ_by_case_are_two_where_names_do_not_fold_it(tmp_path: Path) -> None:
+    text = """\
+        store: {url: "sqlite:///s.db"}
+        connections: {one: {adapter: consul}}
+        jobs:
+          first: {links: [{connection: one, place: A/, mapping: path, mode: mirror}]}
+          second: {links: [{connection: one, place: a/, mapping: path, mode: mirror}]}
+        """
+    assert load(write(tmp_path, text), environ={}, registry=REGISTRY)

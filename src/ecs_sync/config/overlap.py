@@ -79,17 +79,21 @@ def _links(placed: Sequence[Placed]) -> Iterator[tuple[JobConfig, LinkConfig, No
 
 
 def _overlapping(writers: list[Writer]) -> Iterator[tuple[Writer, Writer]]:
-    """Pairs whose places overlap. Where they do, one root begins with the other: sorted by root, all
-    that may overlap a place stand on the path of prefixes above it."""
+    """Pairs whose places overlap. Where they do, one root begins with the other, but for their case where
+    names fold it: sorted by root, all that may overlap a place stand on the path of prefixes above it."""
     above: list[Writer] = []
-    for writer in sorted(writers, key=lambda writer: writer.link.place.root):
-        root = writer.link.place.root
-        while above and not root.startswith(above[-1].link.place.root):
+    for writer in sorted(writers, key=_folded):
+        while above and not _folded(writer).startswith(_folded(above[-1])):
             above.pop()
         for other in above:
             if other.link.place.overlaps(writer.link.place):
                 yield (other, writer) if other.order <= writer.order else (writer, other)
         above.append(writer)
+
+
+def _folded(writer: Writer) -> str:
+    root: str = writer.link.place.root
+    return root.casefold()
 
 
 def _message(first: Writer, second: Writer) -> str:
