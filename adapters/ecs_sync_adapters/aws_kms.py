@@ -16,6 +16,7 @@ from ecs_sync.errors import AdapterError, Rejected
 from ecs_sync_adapters.aws_client import SharedClient
 from ecs_sync_adapters.aws_errors import Failure, Kind, Shape, ask, in_terms, reading_error
 from ecs_sync_adapters.aws_session import Credential, Endpoint
+from ecs_sync_adapters.wrapped_text import unmarked
 
 SCHEME = "aws-kms"
 CONTEXT = {"ecs-sync": "store.key"}
@@ -63,11 +64,7 @@ class Kms:
 
 
 def _blob(wrapped: bytes, doing: str) -> bytes:
-    scheme, mark, text = wrapped.decode("ascii", "replace").partition(":")
-    if scheme != SCHEME:
-        # What has no scheme may be a key that nobody wrapped.
-        by = scheme if mark and re.fullmatch("[a-z][a-z0-9-]{1,31}", scheme) else "something else"
-        raise Rejected(f"{doing}: it is wrapped with {by}, and this connection unwraps {SCHEME}")
+    text = unmarked(wrapped, SCHEME, doing)
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -20,6 +20,7 @@ from ecs_sync_adapters.azure_errors import FAILURES, Kind, failed, reading_error
 from ecs_sync_adapters.azure_identity import Credential, Identity
 from ecs_sync_adapters.azure_keyvault_http import OTHER_RESOURCE, Reach, transport
 from ecs_sync_adapters.azure_route import Route
+from ecs_sync_adapters.wrapped_text import unmarked
 
 SCHEME = "azure-rsa-oaep-256"
 
@@ -43,12 +44,7 @@ def wrap(reach: Reach, identity: Identity, key: str, plain: bytes) -> bytes:
 def unwrap(reach: Reach, identity: Identity, key: str, wrapped: bytes) -> bytes:
     """See `ecs_sync.abilities.Wraps`. Two calls: the SDK looks at the key first."""
     doing = _doing(reach, "unwrapping", key)
-    scheme, colon, rest = wrapped.decode("ascii", "replace").partition(":")
-    if not colon or not re.fullmatch("[a-z0-9-]+", scheme):
-        raise Rejected(f"{doing}: it is no wrapped key")  # perhaps a key in the clear, and so not quoted
-    if scheme != SCHEME:
-        raise Rejected(f"{doing}: it is wrapped with {scheme}, and this connection unwraps {SCHEME}")
-    found = re.fullmatch(_WRAPPED, rest)
+    found = re.fullmatch(_WRAPPED, unmarked(wrapped, SCHEME, doing))
     raw = None if found is None else _decoded(found["text"])
     if found is None or raw is None:
         raise Rejected(f"{doing}: the wrapped key is damaged")

@@ -19,6 +19,7 @@ from ecs_sync.errors import AdapterError, Rejected
 from ecs_sync_adapters.vault_errors import reading_error
 from ecs_sync_adapters.vault_session import Session
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Wire
+from ecs_sync_adapters.wrapped_text import unmarked
 
 SCHEME = "vault-transit"
 
@@ -41,9 +42,7 @@ def wrap(session: Session, mount: str, key: str, plain: bytes) -> bytes:
 def unwrap(session: Session, mount: str, key: str, wrapped: bytes) -> bytes:
     """See `ecs_sync.abilities.Wraps`. One call."""
     doing = _doing(session, mount, "unwrapping", key)
-    scheme, _, text = wrapped.decode("ascii", "replace").partition(":")
-    if scheme != SCHEME:
-        raise Rejected(f"{doing}: it is wrapped with {scheme}, and this connection unwraps {SCHEME}")
+    text = unmarked(wrapped, SCHEME, doing)
     if not re.fullmatch(_CIPHERTEXT, text):
         raise Rejected(f"{doing}: the wrapped key is damaged")
     answer = _ask(session, doing, lambda transit: transit.decrypt_data(key, text, mount_point=mount))
@@ -96,5 +95,5 @@ def _error(failure: Failure, doing: str) -> AdapterError:
 
 
 _MISSING = Failure(Kind.REFUSED, "there is no such key: make it, and check the name and the option 'transit'")
-_DENIED = "the token may not, or there is no such key; give it the policy of docs/store-key.md"
+_DENIED = "the token is not valid, or may not, or there is no such key; give it the policy of docs/store-key.md"
 _STRANGE = Failure(Kind.UNANSWERED, "the answer is not one of transit: check url, proxies and 'transit'")
