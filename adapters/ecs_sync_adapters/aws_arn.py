@@ -46,6 +46,12 @@ class SecretArns:
         return f"arn:{partition_of(self.region)}:secretsmanager:{self.region}:{self.account}:secret:"
 
 
+def region_and_account(arn: str) -> tuple[str, str]:
+    """What an ARN names before the resource; empty texts where it is none."""
+    found = re.match(r"arn:[^:]*:[^:]*:([^:]*):([^:]*):", arn)
+    return (found[1], found[2]) if found else ("", "")
+
+
 def has_suffix(name: str) -> bool:
     """Does it end as the ARNs of Secrets Manager do?"""
     return _SUFFIXED.fullmatch(name) is not None

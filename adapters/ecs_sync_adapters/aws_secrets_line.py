@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_sync.errors import Denied, Rejected, Unavailable
+from ecs_sync_adapters.aws_arn import region_and_account
 from ecs_sync_adapters.aws_errors import Failure, Shape, ask, in_terms, reading_error
 
 MISSING = "ResourceNotFoundException"
@@ -56,9 +57,11 @@ class Line:
 
     def strange(self, arn: str) -> str:
         """Why a secret is not one of the account that the connection names. Empty where it is one."""
-        account = arn.split(":")[4]
+        _, account = region_and_account(arn)
         if self.account in (None, account):
             return ""
+        if not account:
+            return "what answers names no account: check the endpoint and proxies"
         return (
             f"the credential leads to account {account}, and the connection says account {self.account}: "
             "correct the one or the other"

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
+from ecs_sync_adapters.aws_arn import region_and_account
 from ecs_sync_adapters.aws_errors import Failure, Kind, failed_entry, reading_error
 from ecs_sync_adapters.aws_secrets_line import MISSING, STATE, Gone, Line, goes_on, in_its_terms
 from ecs_sync_adapters.aws_tags import shown
@@ -234,7 +235,7 @@ def _description(line: Line, told: Any, stages: str) -> Description:
     versions: Mapping[str, Sequence[str]] = told.get(stages) or {}
     current = next((version for version, labels in versions.items() if CURRENT in labels), None)
     arn = line.own(told["ARN"])
-    home = told.get("PrimaryRegion")
+    home, (region, _) = told.get("PrimaryRegion"), region_and_account(arn)
     fields = {"description": "Description", "key-id": "KmsKeyId", "owning-service": "OwningService"}
     about = {"arn": arn} | shown(told.get("Tags"))
     about |= {name: str(told[field]) for name, field in fields.items() if told.get(field)}
@@ -245,17 +246,17 @@ def _description(line: Line, told: Any, stages: str) -> Description:
         current,
         empty=not versions,
         deleted=told.get("DeletedDate") is not None,
-        replicated=bool(told.get("ReplicationStatus")) and home in (None, arn.split(":")[3]),
-        kept=_kept(told, arn, home),
+        replicated=bool(told.get("ReplicationStatus")) and home in (None, region),
+        kept=_kept(told, region, home),
         attributes=attributes(about),
     )
 
 
-def _kept(told: Any, arn: str, home: str | None) -> str:
+def _kept(told: Any, region: str, home: str | None) -> str:
     """Why a secret is not ours to write; empty where it is."""
     if told.get("OwningService"):
         return f"{told['OwningService']} manages it: change it there"
-    if home is not None and home != arn.split(":")[3]:
+    if home is not None and home != region:
         return f"it is a replica of the secret in {home}: write it there"
     if told.get("RotationEnabled"):
         return "Secrets Manager rotates it: leave it out, or turn its rotation off"

@@ -49,7 +49,7 @@ def failure_of(answer: Answer) -> Failure:
         )
     if status == 403:
         pages = "docs/providers/vault-kv1.md or vault-kv2.md"
-        return Failure(Kind.DENIED, f"the token may not; give it the policy of {pages}")
+        return Failure(Kind.DENIED, f"the token is not valid, or may not; give it the policy of {pages}")
     if status == 407:
         return Failure(Kind.IDENTITY, LOGIN)
     if status in _NOT_NOW:

@@ -133,6 +133,18 @@ def test_an_answer_of_another_shape_is_no_answer(body: str) -> None:
             assert type(failure_of(lambda: ssm.write([Put(MODE, b"on", None)]))) is Unacknowledged
 
 
+def test_a_secret_whose_arn_is_none_is_neither_read_nor_changed() -> None:
+    version = {"VersionId": "x" * 36, "VersionIdsToStages": {"x" * 36: ["AWSCURRENT"]}}
+    told = {"ARN": "none", "Name": DB, "SecretString": CANARY, "PrimaryRegion": "eu-west-1", **version}
+    with nonsense(json.dumps(told)) as server:
+        given: Any = server
+        secrets = secrets_sandbox.adapter_of(given, account="123456789012")
+        assert "names no account" in (secrets_sandbox.one(secrets, DB).unreadable or "")
+        failure_of(lambda: secrets.write([Put(DB, b"on", "x" * 36)]))
+        [outcome] = secrets_sandbox.adapter_of(given).write([Put(DB, b"on", "x" * 36)])
+        assert outcome.verdict is Verdict.REFUSED
+
+
 @pytest.mark.parametrize("body", ["[]", "null", '{"Items": [{}]}', '{"Items": ["x"]}', '{"Items": "x"}'])
 def test_an_answer_of_another_shape_is_no_environment(body: str) -> None:
     with nonsense(body) as server:

@@ -407,7 +407,7 @@ def test_an_expired_token_is_denied_and_says_what_to_do(world: World) -> None:
 
 
 def test_a_token_that_never_was_is_denied(world: World) -> None:
-    with pytest.raises(Denied):
+    with pytest.raises(Denied, match="the token is not valid, or may not"):
         items(world.adapter(token="s.never").list(ALL, None))
 
 
