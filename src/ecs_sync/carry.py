@@ -120,11 +120,11 @@ class Carrier:
             moved = set(transaction.expect(running.scope, versions))
             standing = [task for task in tasks if not any(t.key in moved for t in task.targets)]
             busy = transaction.open_intents([task.intent(self.track) for task in standing])
-            recorded = [task for task in standing if task.item not in busy]
-            for task in recorded:
+            recorded = {task.item: task for task in standing if task.item not in busy}
+            for task in recorded.values():
                 self._archive_before(transaction, task)
         for task in tasks:
-            event = Guarded.RECORDED if task in recorded else Guarded.OVERTAKEN
+            event = Guarded.RECORDED if task.item in recorded else Guarded.OVERTAKEN
             task.machine = protocol.step(task.machine, event)
         reached(Point.RECORDED)
 
