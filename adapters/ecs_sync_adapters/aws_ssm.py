@@ -87,6 +87,7 @@ class SsmOptions:
         "Read each parameter at the version that carries this label; nothing is written then",
         default=None,
         where=True,
+        only_reads=True,
     )
     account: str | None = option(
         "The account's number of 12 digits: with it, references to its secrets in Secrets Manager are "

@@ -359,8 +359,21 @@ class Adapter(Protocol):
     def close(self) -> None: ...
 
 
+UNREAD = "unread:unread"
+"""What a secret option holds while a configuration is validated where its secret cannot be read.
+
+It is spelled to pass for a token and for a login. Only ``Options`` that declare
+``takes_unread: ClassVar[bool] = True`` are made with it: they check which options are given.
+"""
+
+
 def option(
-    help: str, *, default: Any = dataclasses.MISSING, secret: bool = False, where: bool = False
+    help: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    secret: bool = False,
+    where: bool = False,
+    only_reads: bool = False,
 ) -> Any:
     """A field of an adapter's or mapping's ``Options`` or ``Place``, with what its users read of it.
 
@@ -370,8 +383,11 @@ def option(
     ``where`` marks the ``Options`` that say which provider a connection leads to, such as an address
     or a region: two connections that agree in them lead to the same places, whoever asks and however.
     Where none is marked, all texts and paths that are not secret count.
+
+    ``only_reads`` marks one with which nothing is written at the connection: a configuration in which a
+    link would write there is refused.
     """
-    described: Mapping[str, Any] = {"help": help, "secret": secret, "where": where}
+    described: Mapping[str, Any] = {"help": help, "secret": secret, "where": where, "only_reads": only_reads}
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=described, repr=not secret)
     return dataclasses.field(default=default, metadata=described, repr=not secret)

@@ -204,6 +204,7 @@ class Field:
     secret: bool
     annotation: Any
     where: bool = False
+    only_reads: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -229,6 +230,7 @@ def _field(field: dataclasses.Field[Any], annotation: Any) -> Field:
         secret=field.metadata.get("secret", False),
         annotation=annotation,
         where=field.metadata.get("where", False),
+        only_reads=field.metadata.get("only_reads", False),
     )
 
 

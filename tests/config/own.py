@@ -86,6 +86,7 @@ class FilesOptions:
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
     region: str = option("The region")
+    release: str | None = option("Read what was released so", default=None, only_reads=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from ecs_sync.config import load
 from ecs_sync.errors import ConfigError
+from ecs_sync.registry import Registry
 
 from .own import REGISTRY, refused, write
 from .test_load import WHOLE, short
@@ -360,3 +361,37 @@ def test_what_may_be_opened_lies_at_a_connection_that_there_is(tmp_path: Path) -
     assert str(problem).endswith(
         "jobs.one.references[1]: there is no connection 'consl'; did you mean 'consul'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "refused_there"),
+    [
+        ("mode: mirror", True),
+        ("mode: export", True),
+        ("mode: two-way, priority: 1", True),
+        ("mode: import, priority: 1", False),
+        ("mode: audit", False),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_link_that_would_write_where_its_connection_only_reads_is_a_problem(
+    tmp_path: Path, said: str, refused_there: bool, own: bool
+) -> None:
+    """Else every plan would show what every run is refused."""
+    option = "release" if own else "label"
+    text = f"""\
+{TREE}connections:
+  ssm: {{adapter: aws-ssm, region: eu-west-1, {option}: prod}}
+jobs:
+  one: {{links: [{{connection: ssm, place: {"a/" if own else "/a/"}, mapping: path, {said}}}]}}
+"""
+    registry = REGISTRY if own else Registry.from_entry_points()
+    problems: list[str] = []
+    try:
+        load(write(tmp_path, text), environ={}, registry=registry)
+    except ConfigError as error:
+        problems = [str(problem) for problem in error.problems]
+    assert len(problems) == refused_there
+    for problem in problems:
+        assert "jobs.one.links[0].mode: this link could write" in problem
+        assert f"has '{option}' and only reads: use mode import or audit" in problem

@@ -15,7 +15,7 @@ from ecs_sync.config.fields import read_fields
 from ecs_sync.config.sections import JobSection, LimitsSection, LinkSection, ScopeSection, SelectSection
 from ecs_sync.config.template import check_name, each_named
 from ecs_sync.config.values import ConnectionConfig, JobConfig, LinkConfig
-from ecs_sync.config.words import link_policy
+from ecs_sync.config.words import link_policy, writes
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.limits import Limits
 from ecs_sync.model import Scope
@@ -127,6 +127,8 @@ def _link(
     policy = link_policy(name, node, given, reading.found)
     select = _select(given["select"], reading) if "select" in given else Selection()
     connection = _connection(node, given, scope, connected, reading.found)
+    if policy is not None and connection is not None and writes(policy):
+        _check_writable(connection, node, reading.found)
     place = _place(node, connection, reading) if connection and "place" in given else None
     mapping = _mapping(node, reading) if "mapping" in given else None
     if policy is None or connection is None or place is None or mapping is None:
@@ -149,6 +151,17 @@ def _link(
         hard_deletes=given.get("hard_deletes", False),
         settle=given.get("settle", timedelta(0)).total_seconds(),
     )
+
+
+def _check_writable(connection: ConnectionConfig, node: Node, found: Findings) -> None:
+    """A connection may have an option with which it only reads."""
+    for field in describe(connection.options_type):
+        if field.only_reads and connection.settings.get(field.name) is not None:
+            found.add(
+                node.map["mode"].at,
+                f"this link could write, and {connection.name!r} has {field.name!r} and only reads: use "
+                f"mode import or audit, or a connection without {field.name!r}",
+            )
 
 
 def _select(node: Node, reading: Reading) -> Selection:
