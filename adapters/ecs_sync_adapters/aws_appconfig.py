@@ -29,7 +29,7 @@ from ecs_sync.adapter import (
     Verdict,
     Write,
 )
-from ecs_sync.errors import ConfigError, Rejected
+from ecs_sync.errors import Rejected
 from ecs_sync_adapters.aws_appconfig_directory import Directory, Profile, Spot
 from ecs_sync_adapters.aws_appconfig_line import Gone, Line, error_of, reason_of
 from ecs_sync_adapters.aws_appconfig_options import (
@@ -37,7 +37,6 @@ from ecs_sync_adapters.aws_appconfig_options import (
     AppConfigOptions,
     AppConfigPlace,
     features_of,
-    problems_of,
 )
 from ecs_sync_adapters.aws_appconfig_read import (
     Sight,
@@ -63,10 +62,8 @@ class AppConfigAdapter:
     Place: ClassVar[type] = AppConfigPlace
 
     def __init__(self, options: AppConfigOptions) -> None:
-        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
+        """Connects to nothing yet."""
         credential = credential_of(options)
-        if problems := problems_of(options):
-            raise ConfigError("aws-appconfig: " + "; ".join(problems))
         self._options = options
         self._features = features_of(options)
         self._directory = Directory()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from ecs_sync.adapter import Features, Guard, ItemId, Limits, Price, Prices, option
 from ecs_sync_adapters.aws_appconfig_read import AfterRollback
@@ -24,6 +24,8 @@ _READS = 50
 @dataclass(frozen=True, slots=True)
 class AppConfigOptions:
     """How to reach AppConfig, and how documents are deployed."""
+
+    takes_unread: ClassVar[bool] = True
 
     region: str = option("The AWS region, such as eu-west-1")
     strategy: str = option(
@@ -65,6 +67,11 @@ class AppConfigOptions:
     access_key_id: str | None = option("For explicit and assume-role", default=None, secret=True)
     secret_access_key: str | None = option("For explicit and assume-role", default=None, secret=True)
     session_token: str | None = option("For explicit and assume-role", default=None, secret=True)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with all that is wrong."""
+        if wrong := _problems(self):
+            raise ValueError("; ".join(wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ class AppConfigPlace:
         return self.path
 
 
-def problems_of(options: AppConfigOptions) -> list[str]:
+def _problems(options: AppConfigOptions) -> list[str]:
     """All that is wrong with the options."""
     problems = reach_problems(options, "appconfig")
     if options.max_bytes <= 0:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Revision, Token, Write
-from ecs_sync.errors import ConfigError, Rejected
+from ecs_sync.errors import Rejected
 from ecs_sync_adapters.aws_client import SharedClient
 from ecs_sync_adapters.aws_kms import Kms
 from ecs_sync_adapters.aws_reach import credential_of, endpoint_of
@@ -23,7 +23,6 @@ from ecs_sync_adapters.aws_secrets_options import (
     address_of,
     addressed_by,
     features_of,
-    problems_of,
 )
 from ecs_sync_adapters.aws_secrets_read import found, history, listed, peeked, pinned
 from ecs_sync_adapters.aws_secrets_write import Creation, carry_out
@@ -36,10 +35,8 @@ class SecretsAdapter:
     Place: ClassVar[type] = SecretsPlace
 
     def __init__(self, options: SecretsOptions) -> None:
-        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
+        """Connects to nothing yet."""
         credential, endpoint = credential_of(options), endpoint_of(options)
-        if problems := problems_of(options):
-            raise ConfigError("aws-secrets: " + "; ".join(problems))
         self._options = options
         self._creation = Creation(options.kms_key, options.scheduled, options.recovery_window_days)
         self._features = features_of(options)

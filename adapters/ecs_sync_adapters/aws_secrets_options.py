@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, option
 from ecs_sync_adapters.aws_arn import SecretArns, without_suffix
@@ -20,6 +20,8 @@ _WHOLE = "*"
 @dataclass(frozen=True, slots=True)
 class SecretsOptions:
     """How to reach a Secrets Manager."""
+
+    takes_unread: ClassVar[bool] = True
 
     region: str = option("The AWS region, such as eu-west-1", where=True)
     credential: CredentialName = option(
@@ -63,6 +65,11 @@ class SecretsOptions:
     secret_access_key: str | None = option("For explicit and assume-role", default=None, secret=True)
     session_token: str | None = option("For explicit and assume-role", default=None, secret=True)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError with all that is wrong."""
+        if wrong := _problems(self):
+            raise ValueError("; ".join(wrong))
+
 
 @dataclass(frozen=True, slots=True)
 class SecretsPlace:
@@ -95,7 +102,7 @@ class SecretsPlace:
         return self.prefix or _WHOLE
 
 
-def problems_of(options: SecretsOptions) -> list[str]:
+def _problems(options: SecretsOptions) -> list[str]:
     """All that is wrong with the options."""
     problems = [*reach_problems(options, "secretsmanager"), *account_problems(options.account)]
     if not 7 <= options.recovery_window_days <= 30:

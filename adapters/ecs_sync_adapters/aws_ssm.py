@@ -31,7 +31,7 @@ from ecs_sync.adapter import (
     Write,
     option,
 )
-from ecs_sync.errors import ConfigError, Rejected
+from ecs_sync.errors import Rejected
 from ecs_sync_adapters.aws_arn import SecretArns, partition_of
 from ecs_sync_adapters.aws_client import SharedClient
 from ecs_sync_adapters.aws_kms import Kms
@@ -55,6 +55,8 @@ _LABEL = r"(?![0-9]|(?i:aws|ssm))[A-Za-z0-9_.-]{1,100}"
 @dataclass(frozen=True, slots=True)
 class SsmOptions:
     """How to reach a Parameter Store."""
+
+    takes_unread: ClassVar[bool] = True
 
     region: str = option("The AWS region, such as eu-west-1", where=True)
     credential: CredentialName = option(
@@ -101,6 +103,11 @@ class SsmOptions:
     secret_access_key: str | None = option("For explicit and assume-role", default=None, secret=True)
     session_token: str | None = option("For explicit and assume-role", default=None, secret=True)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError with all that is wrong."""
+        if wrong := _problems(self):
+            raise ValueError("; ".join(wrong))
+
 
 @dataclass(frozen=True, slots=True)
 class SsmPlace:
@@ -142,10 +149,8 @@ class SsmAdapter:
     Place: ClassVar[type] = SsmPlace
 
     def __init__(self, options: SsmOptions) -> None:
-        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
+        """Connects to nothing yet."""
         credential = credential_of(options)
-        if problems := _problems(options):
-            raise ConfigError("aws-ssm: " + "; ".join(problems))
         endpoint = endpoint_of(options)
         self._creation = Creation(options.tier, options.kms_key, options.secure)
         self._options = options

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, Rule, option
 from ecs_sync_adapters.http_reach import Reach, url_parts
+from ecs_sync_adapters.reach_options import api_path, way_problems
 
 VALUE_LIMIT = 512 * 1024
 """Bytes of the largest value: ``kv_max_value_size``, unless the operator changed it."""
@@ -20,6 +21,8 @@ BATCH_BYTES = 380_000
 @dataclass(frozen=True, slots=True)
 class ConsulOptions:
     """How to reach an agent, and with what."""
+
+    takes_unread: ClassVar[bool] = True
 
     url: str = option("the agent, such as http://127.0.0.1:8500", default="http://127.0.0.1:8500", where=True)
     datacenter: str | None = option("another datacenter than the agent's own", default=None, where=True)
@@ -69,7 +72,9 @@ def _problems(options: ConsulOptions) -> Iterator[str]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         yield "url: write it like http://127.0.0.1:8500 or https://consul.example:8501"
     if parts.username is not None:
-        yield "url: holds a user name; a token belongs into the option 'token'"
+        yield "url: holds a user name: a token belongs into the option 'token'"
+    if end := api_path(options.url, "/v1", "/v1/kv"):
+        yield f"url: ends in {end}, which the adapter adds: write it without, like http://127.0.0.1:8500"
     if options.token is not None and not re.fullmatch(r"[\x21-\x7e]+", options.token):
         yield "token: is empty, or holds a space, a line break or other than ASCII letters"
     if not 0 < options.timeout <= 3600:
@@ -82,6 +87,7 @@ def _problems(options: ConsulOptions) -> Iterator[str]:
         text = getattr(options, name)
         if text is not None and not _TENANCY.fullmatch(text):
             yield f"{name}: 1 to 64 letters, digits and dashes, with no dash at either end"
+    yield from way_problems(options.reach, options.url)
 
 
 _TENANCY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?")

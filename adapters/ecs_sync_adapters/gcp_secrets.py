@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ecs_sync.adapter import Features, Item, ItemId, Listing, Outcome, Revision, Token, Write
-from ecs_sync.errors import ConfigError, Denied, Rejected
-from ecs_sync_adapters.gcp_secrets_options import GcpSecretsOptions, GcpSecretsPlace, features, problems
+from ecs_sync.errors import Denied, Rejected
+from ecs_sync_adapters.gcp_secrets_options import GcpSecretsOptions, GcpSecretsPlace, features
 from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.gcp_secrets_session import Credential, Endpoint, Wire
 from ecs_sync_adapters.gcp_secrets_write import Creation, carry_out
@@ -32,9 +32,7 @@ class GcpSecretsAdapter:
     Place: ClassVar[type] = GcpSecretsPlace
 
     def __init__(self, options: GcpSecretsOptions) -> None:
-        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        if wrong := problems(options):
-            raise ConfigError("gcp-secrets: " + "; ".join(wrong))
+        """Connects to nothing yet."""
         where = "" if options.location is None else f"/locations/{options.location}"
         self._parent = Parent(f"projects/{options.project}{where}", options.page_size, options.labels)
         self._creation = Creation(

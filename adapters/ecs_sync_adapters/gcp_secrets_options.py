@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, option
 from ecs_sync_adapters.gcp_secrets_read import MOST_A_PAGE, NAME
@@ -20,6 +20,8 @@ _KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKe
 @dataclass(frozen=True, slots=True)
 class GcpSecretsOptions:
     """How to reach the secrets of a project."""
+
+    takes_unread: ClassVar[bool] = True
 
     project: str = option(
         "The project's id, such as acme-prod-1; never taken from the credential", where=True
@@ -71,6 +73,11 @@ class GcpSecretsOptions:
     concurrency: int = option("Calls in flight at once", default=8)
     proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError with all that is wrong."""
+        if wrong := _problems(self):
+            raise ValueError("; ".join(wrong))
+
     @property
     def address(self) -> str:
         """Where calls go: regional secrets are to be had at their location's own endpoint only."""
@@ -116,7 +123,7 @@ class GcpSecretsPlace:
         return self.prefix
 
 
-def problems(options: GcpSecretsOptions) -> list[str]:
+def _problems(options: GcpSecretsOptions) -> list[str]:
     """All that is wrong with the options, each with its name."""
     wrong = []
     if not re.fullmatch(r"([a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{0,62}", options.project):

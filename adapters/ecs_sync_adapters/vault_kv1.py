@@ -35,7 +35,7 @@ from ecs_sync.adapter import (
 from ecs_sync.errors import Rejected
 from ecs_sync_adapters.vault_errors import reading_error, unsent
 from ecs_sync_adapters.vault_json import canonical
-from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace, id_fault
+from ecs_sync_adapters.vault_options import IDS, VaultKv1Options, VaultOptions, VaultPlace, id_fault
 from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
@@ -48,13 +48,12 @@ _STRANGE = Failure(Kind.UNANSWERED, "the answer is not one of KV 1: check mount,
 class VaultKv1Adapter:
     """One mount of KV version 1."""
 
-    Options: ClassVar[type] = VaultOptions
+    Options: ClassVar[type] = VaultKv1Options
     Place: ClassVar[type] = VaultPlace
 
     def __init__(self, options: VaultOptions) -> None:
-        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
-        final = [] if options.deletes is None else ["KV 1 deletes for good; take the option 'deletes' out"]
-        self._session = Session("vault-kv1", options, *final)
+        """Connects to nothing yet. Raises ConfigError with all that is wrong with the files it needs."""
+        self._session = Session("vault-kv1", options)
         self._transit = options.transit
         self._key: bytes | None = None
         self._asking = threading.Lock()

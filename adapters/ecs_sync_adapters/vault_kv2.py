@@ -59,7 +59,7 @@ class VaultKv2Adapter:
     Place: ClassVar[type] = VaultPlace
 
     def __init__(self, options: VaultOptions) -> None:
-        """Connects to nothing yet. Raises ConfigError with all that is wrong with the options."""
+        """Connects to nothing yet. Raises ConfigError with all that is wrong with the files it needs."""
         self._session = Session("vault-kv2", options)
         self._transit = options.transit
         self._reader = Kv2Reader(self._session)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from ecs_sync.adapter import ItemId, Limits, Rule, option
 from ecs_sync_adapters.http_reach import Reach, url_parts
+from ecs_sync_adapters.reach_options import api_path, way_problems
 
 AuthName = Literal["token", "token-file", "approle", "jwt", "kubernetes", "cert"]
 
@@ -19,6 +20,8 @@ KUBERNETES_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 @dataclass(frozen=True, slots=True)
 class VaultOptions:
     """How to reach a Vault or OpenBao server, a mount of it, and as whom."""
+
+    takes_unread: ClassVar[bool] = True
 
     url: str = option("The server, such as https://vault.example:8200", where=True)
     mount: str = option("Where the secrets engine is mounted", default="secret", where=True)
@@ -60,11 +63,29 @@ class VaultOptions:
     secret_id: str | None = option("The secret id for approle", default=None, secret=True)
     proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError with all that is wrong, each in one sentence without a secret."""
+        if wrong := _problems(self):
+            raise ValueError("; ".join(wrong))
+
     @property
     def reach(self) -> Reach:
         """The way to the server."""
         files = (self.ca_file, self.client_cert, self.client_key)
         return Reach(*files, self.proxy, self.proxy_login, self.concurrency)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultKv1Options(VaultOptions):
+    """The same of KV version 1, which knows one way to delete."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with all that is wrong, each in one sentence without a secret."""
+        wrong = _problems(self)
+        if self.deletes is not None:
+            wrong.append("deletes is not for KV 1, which deletes for good: leave it out")
+        if wrong:
+            raise ValueError("; ".join(wrong))
 
 
 _AUTH_FIELDS = ("auth_mount", "role", "role_id", "token_file", "jwt_file", "token", "secret_id")
@@ -86,9 +107,9 @@ _USABLE: dict[AuthName, set[str]] = {
 }
 
 
-def problems(options: VaultOptions) -> list[str]:
-    """All that is wrong with a connection, each in one sentence without a secret."""
-    found = [*_wrong_address(options), *options.reach.problems(options.url)]
+def _problems(options: VaultOptions) -> list[str]:
+    """All that is wrong with a connection but for files, which are looked at where they are needed."""
+    found = [*_wrong_address(options), *way_problems(options.reach, options.url)]
     given = {name for name in _AUTH_FIELDS if getattr(options, name) is not None}
     needed = _NEEDED[options.auth]
     found += [f"auth {options.auth!r} needs {name}" for name in sorted(needed - given)]
@@ -114,7 +135,9 @@ def _wrong_address(options: VaultOptions) -> list[str]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         found.append("url is not written like https://vault.example:8200")
     if parts.username is not None or parts.password is not None:
-        found.append("url holds a user name; a token belongs into the option 'token'")
+        found.append("url holds a user name: a token belongs into the option 'token'")
+    if end := api_path(options.url, "/v1"):
+        found.append(f"url ends in {end}, which the adapter adds: write it like https://vault.example:8200")
     for name in ("mount", "namespace", "auth_mount", "transit"):
         path = getattr(options, name)
         if path is not None and (not path or path.startswith("/") or path.endswith("/") or _fault(path)):

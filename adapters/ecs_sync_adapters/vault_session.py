@@ -11,7 +11,7 @@ from ecs_sync.adapter import Item, ItemId, Outcome, Page, Proof, Verdict, Write,
 from ecs_sync.errors import ConfigError
 from ecs_sync_adapters.vault_errors import checked, failure_of, reading_error, writing_error
 from ecs_sync_adapters.vault_login import Identity
-from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace, folder_fault, id_fault, problems
+from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace, folder_fault, id_fault
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Line, Target, Wire
 
 T = TypeVar("T")
@@ -20,9 +20,9 @@ T = TypeVar("T")
 class Session:
     """One server, one mount, one identity; shared by all threads. Connects to nothing before it is asked."""
 
-    def __init__(self, adapter: str, options: VaultOptions, *also: str) -> None:
-        """Raises ConfigError with all that is wrong with the options, and ``also`` for this adapter."""
-        if wrong := [*problems(options), *also]:
+    def __init__(self, adapter: str, options: VaultOptions) -> None:
+        """Raises ConfigError with all that is wrong with the files it needs."""
+        if wrong := list(options.reach.problems(options.url)):
             raise ConfigError(f"{adapter}: " + "; ".join(wrong))
         times = (options.connect_timeout, options.read_timeout)
         self._line = Line(Target(options.url, options.namespace, options.reach, *times))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecs_sync.adapter import Delete, Put, Verdict
-from ecs_sync.errors import AdapterError, ConfigError, Rejected
+from ecs_sync.errors import AdapterError, Rejected
 from ecs_sync.mapping import Mapping
 from ecs_sync.model import Entry, Key, Scope, Value
 from ecs_sync.testing.subject import pages_of
@@ -134,7 +134,7 @@ def test_a_profile_that_is_kept_elsewhere_is_left_to_its_own_adapter(
 
 
 def test_options_that_contradict_are_all_named_at_once(server: AppConfigServer) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ValueError) as caught:
         adapter_of(server, region="here", endpoint="nowhere", max_bytes=0, strategy="", content_type="json")
     for word in ("region", "endpoint", "max_bytes", "strategy", "content_type"):
         assert word in str(caught.value)

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ecs_sync.adapter import Delete, Put
-from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
+from ecs_sync.errors import AdapterError, Denied, Unavailable
 from ecs_sync.testing.subject import broken
 from ecs_sync_adapters.aws_secrets import SecretsAdapter
 from ecs_sync_adapters.aws_secrets_options import SecretsOptions
@@ -141,12 +141,10 @@ def test_the_server_s_own_log_of_requests_holds_no_value(aws: AwsServer) -> None
 
 
 def test_options_show_no_key() -> None:
-    options = SecretsOptions(
-        "eu-west-1", secret_access_key=CANARY, access_key_id=CANARY, session_token=CANARY
-    )
-    assert CANARY not in repr(options)
-    with pytest.raises(ConfigError) as caught:
-        SecretsAdapter(options)
+    keys = {"access_key_id": CANARY, "secret_access_key": CANARY, "session_token": CANARY}
+    assert CANARY not in repr(SecretsOptions("eu-west-1", credential="explicit", **keys))
+    with pytest.raises(ValueError, match="does not use session_token") as caught:
+        SecretsOptions("eu-west-1", **keys)
     assert CANARY not in str(caught.value)
 
 
@@ -248,18 +246,17 @@ def test_an_endpoint_of_the_environment_never_gets_the_secrets(poisoned: pytest.
 
 
 def test_all_that_is_wrong_with_a_connection_is_said_at_once() -> None:
-    options = SecretsOptions(
-        region="Ireland",
-        credential="profile",
-        role_arn=ROLE,
-        endpoint="vpce-1",
-        account="1234",
-        recovery_window_days=3,
-        read_timeout=0,
-        access_key_id="only half",
-    )
-    with pytest.raises(ConfigError) as caught:
-        SecretsAdapter(options)
+    with pytest.raises(ValueError) as caught:
+        SecretsOptions(
+            region="Ireland",
+            credential="profile",
+            role_arn=ROLE,
+            endpoint="vpce-1",
+            account="1234",
+            recovery_window_days=3,
+            read_timeout=0,
+            access_key_id="only half",
+        )
     for told in (
         "'Ireland'",
         "needs profile",

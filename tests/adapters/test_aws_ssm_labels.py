@@ -9,7 +9,6 @@ import pytest
 
 from ecs_sync.abilities import Peeks, Pins, Refers
 from ecs_sync.adapter import Delete, Item, Listing, Put, Verdict
-from ecs_sync.errors import ConfigError
 from ecs_sync_adapters.aws_secrets import SecretsAdapter
 from ecs_sync_adapters.aws_secrets_options import SecretsOptions
 from ecs_sync_adapters.aws_ssm import SsmAdapter
@@ -114,7 +113,7 @@ def test_labels_stay_with_their_version_when_a_new_one_is_written(aws: AwsServer
 
 @pytest.mark.parametrize("text", ["", "1st", "awsome", "SSM", "a b", "a:b", "x" * 101])
 def test_a_label_that_ssm_does_not_know_is_refused_by_name(aws: AwsServer, text: str) -> None:
-    with pytest.raises(ConfigError, match="label"):
+    with pytest.raises(ValueError, match="label"):
         adapter_of(aws, label=text)
 
 
@@ -227,5 +226,5 @@ def test_other_texts_are_no_references(aws: AwsServer, text: str) -> None:
 def test_without_an_account_nothing_is_pointed_at(aws: AwsServer) -> None:
     ssm = adapter_of(aws)
     assert not ssm.features.refers and ssm.pointer(f"{ARN}db") is None
-    with pytest.raises(ConfigError, match="12 digits"):
+    with pytest.raises(ValueError, match="12 digits"):
         adapter_of(aws, account="acme")

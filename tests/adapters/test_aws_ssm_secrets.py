@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ecs_sync.adapter import Put
-from ecs_sync.errors import AdapterError, ConfigError, Denied, Unavailable
+from ecs_sync.errors import AdapterError, Denied, Unavailable
 from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint, build_client
 from ecs_sync_adapters.aws_ssm import SsmAdapter, SsmOptions
 from ecs_sync_sandbox.aws import AwsServer
@@ -141,10 +141,10 @@ def test_the_sdk_does_log_values_where_nothing_keeps_it_from_it(
 
 
 def test_options_show_no_key(aws: AwsServer) -> None:
-    options = SsmOptions("eu-west-1", secret_access_key=CANARY, access_key_id=CANARY, session_token=CANARY)
-    assert CANARY not in repr(options)
-    with pytest.raises(ConfigError) as caught:
-        SsmAdapter(options)
+    keys = {"access_key_id": CANARY, "secret_access_key": CANARY, "session_token": CANARY}
+    assert CANARY not in repr(SsmOptions("eu-west-1", credential="explicit", **keys))
+    with pytest.raises(ValueError, match="does not use session_token") as caught:
+        SsmOptions("eu-west-1", **keys)
     assert CANARY not in str(caught.value)
 
 
@@ -293,16 +293,15 @@ def by(credential: str, **given: Any) -> dict[str, Any]:
 
 
 def test_all_that_is_wrong_with_a_connection_is_said_at_once() -> None:
-    options = SsmOptions(
-        region="Ireland",
-        credential="profile",
-        role_arn=ROLE,
-        endpoint="vpce-1",
-        read_timeout=0,
-        access_key_id="only half",
-    )
-    with pytest.raises(ConfigError) as caught:
-        SsmAdapter(options)
+    with pytest.raises(ValueError) as caught:
+        SsmOptions(
+            region="Ireland",
+            credential="profile",
+            role_arn=ROLE,
+            endpoint="vpce-1",
+            read_timeout=0,
+            access_key_id="only half",
+        )
     for told in (
         "'Ireland'",
         "needs profile",

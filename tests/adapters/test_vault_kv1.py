@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from ecs_sync.adapter import Delete, Item, Put, Verdict
-from ecs_sync.errors import ConfigError, Denied, Rejected
+from ecs_sync.errors import Denied, Rejected
 from ecs_sync_adapters.vault_kv1 import VaultKv1Adapter
-from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
+from ecs_sync_adapters.vault_options import VaultKv1Options, VaultPlace
 from ecs_sync_sandbox.http_server import Request
 from ecs_sync_sandbox.openbao import OpenBaoServer, front
 from tests.adapters.vault_sandbox import absent, items, kv1_of, options_of, server, value
@@ -200,11 +200,11 @@ def test_the_policy_of_the_documentation_is_enough(
         items(allowed.list(VaultPlace("other/"), None))
 
 
-def test_a_choice_of_deletes_is_refused(bao: OpenBaoServer) -> None:
-    with pytest.raises(ConfigError, match="deletes for good"):
-        kv1_of(bao, "old", deletes="soft")
+def test_a_choice_of_deletes_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^deletes is not for KV 1, which deletes for good: leave it out$"):
+        VaultKv1Options("http://127.0.0.1:1", token="word", deletes="soft")
 
 
 def test_all_that_is_wrong_with_a_connection_is_said_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"url is not written like .*; KV 1 deletes for good"):
-        VaultKv1Adapter(VaultOptions(url="http://[::1", token="word", deletes="soft"))
+    with pytest.raises(ValueError, match=r"url is not written like .*; deletes is not for KV 1"):
+        VaultKv1Options(url="http://[::1", token="word", deletes="soft")

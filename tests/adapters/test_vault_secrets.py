@@ -108,10 +108,11 @@ def test_no_secret_is_in_any_log_or_error_even_at_debug(
 
 
 def test_options_show_neither_token_nor_secret_id() -> None:
-    options = VaultOptions("http://127.0.0.1:1", token=CANARY, secret_id=CANARY)
-    assert CANARY not in repr(options)
-    with pytest.raises(ConfigError) as caught:
-        VaultKv2Adapter(VaultOptions("nowhere", auth="approle", token=f"{CANARY} x", role_id=f"{CANARY} y"))
+    url = "http://127.0.0.1:1"
+    assert CANARY not in repr(VaultOptions(url, token=CANARY))
+    assert CANARY not in repr(VaultOptions(url, auth="approle", role_id="ecs-sync", secret_id=CANARY))
+    with pytest.raises(ValueError, match=r"^url is not") as caught:
+        VaultOptions("nowhere", auth="approle", token=f"{CANARY} x", role_id=f"{CANARY} y")
     assert CANARY not in str(caught.value)
 
 
@@ -161,8 +162,8 @@ def test_nothing_of_the_environment_or_the_home_directory_is_used(
 
 
 def test_a_connection_without_a_token_is_refused_and_takes_none_from_elsewhere(poisoned: HttpServer) -> None:
-    with pytest.raises(ConfigError, match="'token' needs token"):
-        VaultKv2Adapter(VaultOptions(poisoned.url))
+    with pytest.raises(ValueError, match="'token' needs token"):
+        VaultOptions(poisoned.url)
     assert poisoned.requests == []
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ecs_sync.adapter import UNREAD
 from ecs_sync.config.choosing import Connected, Member, Properties, read_rule
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.fields import read_fields
@@ -201,12 +202,15 @@ def _settings(adapter: AdapterType, node: Node, reading: Reading) -> dict[str, A
 
 
 def _check_options(connection: ConnectionConfig, node: Node, reading: Reading) -> None:
-    """What an adapter says of its options as a whole; only where its secrets are at hand already."""
-    sources = connection.secrets.values()
-    if any(source.kind is From.REFERENCE or source.problem() for source in sources):
+    """What an adapter says of its options as a whole; where a secret cannot be read now, only if it can."""
+    sources = connection.secrets
+    unread = {name for name, each in sources.items() if each.kind is From.REFERENCE or each.problem()}
+    if unread and not getattr(connection.options_type, "takes_unread", False):
         return
     try:
-        connection.options()
+        connection.options_with(
+            {name: UNREAD if name in unread else each.read() for name, each in sources.items()}
+        )
     except ConfigError as error:
         reading.found.add(node.at, str(error).partition(": ")[2])
 

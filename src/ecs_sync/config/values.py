@@ -67,7 +67,10 @@ class ConnectionConfig:
 
         ``opened`` reads those that are references to a secret at another connection.
         """
-        secrets = {name: source.read(opened) for name, source in self.secrets.items()}
+        return self.options_with({name: source.read(opened) for name, source in self.secrets.items()})
+
+    def options_with(self, secrets: Mapping[str, str]) -> Any:
+        """As `options`, with these for its secrets. Raises `ConfigError`."""
         try:
             return self.options_type(**self.settings, **secrets)
         except (ValueError, EcsSyncError) as error:
