@@ -7,6 +7,7 @@ import fnmatch
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
@@ -86,7 +87,8 @@ def test_the_pins_are_what_a_checkout_needs_and_nothing_more() -> None:
     assert set(pinned()) - closure(PYTHONS) == set(), "pinned, and needed by nothing"
 
 
-def imported(*folders: str) -> set[str]:
+@cache
+def imported(*folders: str) -> frozenset[str]:
     """The top-level names that the modules in some folders import."""
     names: set[str] = set()
     for file in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
@@ -95,20 +97,24 @@ def imported(*folders: str) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
-    return names
+    return frozenset(names)
 
 
-def providers(names: set[str]) -> set[str]:
+@cache
+def providers(names: frozenset[str]) -> set[str]:
     """The distributions that modules come from."""
     known = packages_distributions()
     return {canonicalize_name(each) for name in names for each in known.get(name, ())}
 
 
-@pytest.mark.parametrize("requirement", PROJECT["dependencies"])
-def test_what_everybody_installs_is_used(requirement: str) -> None:
-    assert canonicalize_name(Requirement(requirement).name) in providers(
-        imported("src", "mappings", "adapters")
-    )
+SDKS = [requirement for extra in ("aws", "azure", "consul", "gcp", "vault") for requirement in EXTRAS[extra]]
+
+
+@pytest.mark.parametrize("requirement", [*PROJECT["dependencies"], *SDKS])
+def test_what_is_installed_is_used(requirement: str) -> None:
+    """A provider is reached through its SDK, and not through a part of that."""
+    used = providers(imported("src", "mappings", "adapters/ecs_sync_adapters"))
+    assert canonicalize_name(Requirement(requirement).name) in used
 
 
 UNDER_THEIR_PARENTS = {
