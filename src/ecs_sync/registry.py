@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-import difflib
 import importlib.metadata
 import re
 import types
@@ -25,6 +24,7 @@ from ecs_sync.adapter import Adapter
 from ecs_sync.errors import ConfigError
 from ecs_sync.mapping import Mapping
 from ecs_sync.model import Scope
+from ecs_sync.nearest import nearest
 
 ADAPTERS = "ecs_sync.adapters"
 MAPPINGS = "ecs_sync.mappings"
@@ -180,13 +180,6 @@ def _extra_with(distribution: Distribution, module: str) -> str | None:
 
 def _squashed(name: str) -> str:
     return re.sub(r"[._-]", "", name).lower()
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that names the known word nearest to ``name``, or nothing."""
-    spelled = {word.lower().replace("-", "_"): word for word in known}
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), list(spelled), 1, 0.6)
-    return f"; did you mean {spelled[close[0]]!r}?" if close else ""
 
 
 @dataclass(frozen=True, slots=True)

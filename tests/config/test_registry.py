@@ -16,6 +16,7 @@ import pytest
 
 from ecs_sync.adapter import option
 from ecs_sync.errors import ConfigError
+from ecs_sync.nearest import nearest
 from ecs_sync.registry import ADAPTERS, MAPPINGS, Registry, Spelled, describe, spell
 
 from .own import REGISTRY, TreeAdapter, TreeOptions, points
@@ -183,3 +184,16 @@ class Colour(StrEnum):
 )
 def test_types_are_said_in_words(annotation: Any, words: str) -> None:
     assert spell(annotation) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("sms", ["ssm-us", "ssm", "ssm-eu"], "ssm"),
+        ("ssm-uss", ["ssm-us", "ssm", "ssm-eu"], "ssm-us"),
+        ("Consul_eu", ["consul", "consul-eu"], "consul-eu"),
+    ],
+)
+def test_of_names_that_are_as_near_the_shortest_is_meant(name: str, known: list[str], meant: str) -> None:
+    assert nearest(name, known) == nearest(name, known[::-1]) == f"; did you mean {meant!r}?"
+    assert nearest("zzz", known) == "" == nearest("zzz", [])

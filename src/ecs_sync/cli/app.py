@@ -74,7 +74,7 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            from ecs_sync.registry import nearest
+            from ecs_sync.nearest import nearest
 
             raise click.UsageError(
                 f"there is no verb {args[0]!r}{nearest(args[0], self.list_commands(ctx))}", ctx

@@ -222,7 +222,7 @@ def version_of(bench: Workbench, asked: int | None) -> int:
 
 def chosen_job(config: Config, name: str) -> JobConfig:
     """The job of this name. Raises UsageError, naming the jobs there are."""
-    from ecs_sync.registry import nearest
+    from ecs_sync.nearest import nearest
 
     if name not in config.jobs:
         known = ", ".join(sorted(config.jobs)) or "none"

@@ -170,7 +170,7 @@ def _entry(
 
 def _must_be_there(bench: Workbench, name: str) -> None:
     """Raises UsageError for a connection that the configuration does not have."""
-    from ecs_sync.registry import nearest
+    from ecs_sync.nearest import nearest
 
     known = bench.config.connections
     if name not in known:

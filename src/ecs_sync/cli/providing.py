@@ -48,7 +48,7 @@ def providers(call: Call, name: str | None) -> int:
 
 def _connected(call: Call, name: str) -> PieceShown:
     """The adapter of a connection of the configuration, with the features that its options give it."""
-    from ecs_sync.registry import nearest
+    from ecs_sync.nearest import nearest
     from ecs_sync.workbench import Workbench
 
     registry = call.registry()

@@ -72,7 +72,7 @@ def apply(call: Call, what: str, allow: str | None, wait: float, reason: str) ->
 
 
 def _saved(what: str, bench: Workbench) -> SavedPlan:
-    from ecs_sync.registry import nearest
+    from ecs_sync.nearest import nearest
     from ecs_sync.saved import load
 
     path = Path(what)

@@ -12,7 +12,7 @@ from ecs_sync.config.rule import PARTS, Rule, RuleError, holds, names, parse
 from ecs_sync.config.secret import Where, looks_like_source
 from ecs_sync.config.values import ConnectionConfig
 from ecs_sync.model import Scope
-from ecs_sync.registry import nearest
+from ecs_sync.nearest import nearest
 
 _MOST_LISTED = 12
 

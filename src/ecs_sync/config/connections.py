@@ -24,8 +24,9 @@ from ecs_sync.config.template import check_name, each_named
 from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig, anchored
 from ecs_sync.config.wrapped import WrappedSource, cannot_wrap
 from ecs_sync.errors import ConfigError
+from ecs_sync.nearest import nearest
 from ecs_sync.reference import Reference
-from ecs_sync.registry import AdapterType, Registry, describe, nearest
+from ecs_sync.registry import AdapterType, Registry, describe
 
 RESERVED = tuple(field.name for field in describe(ConnectionSection))
 

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.secret import looks_like_source
 from ecs_sync.config.sections import SECTIONS
-from ecs_sync.registry import Field, describe, nearest
+from ecs_sync.nearest import nearest
+from ecs_sync.registry import Field, describe
 
 
 def read_fields(

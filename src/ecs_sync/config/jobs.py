@@ -19,8 +19,9 @@ from ecs_sync.config.words import link_policy, writes
 from ecs_sync.errors import EcsSyncError
 from ecs_sync.limits import Limits
 from ecs_sync.model import Scope
+from ecs_sync.nearest import nearest
 from ecs_sync.policy import STORE, JobPolicy, Rule, Secrets
-from ecs_sync.registry import describe, nearest
+from ecs_sync.registry import describe
 from ecs_sync.selection import Selection
 
 _MOST_LISTED = 12

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
 from ecs_sync.model import Scope
-from ecs_sync.registry import nearest
+from ecs_sync.nearest import nearest
 
 PARTS = tuple(part.name for part in fields(Scope))
 

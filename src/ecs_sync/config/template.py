@@ -10,7 +10,7 @@ from typing import Literal
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.fields import expect_map
 from ecs_sync.config.secret import Where
-from ecs_sync.registry import nearest
+from ecs_sync.nearest import nearest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOLE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -9,7 +9,8 @@ from pathlib import Path
 from ecs_sync.abilities import Wraps
 from ecs_sync.config.secret import Where
 from ecs_sync.errors import ConfigError, Problem, StoreError
-from ecs_sync.registry import Registry, nearest
+from ecs_sync.nearest import nearest
+from ecs_sync.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
