@@ -14,7 +14,8 @@ from typing import Self
 
 from ecs_sync.adapter import Features, Guard, ItemId, Limits, Price, Prices, Rule, option
 from ecs_sync_adapters.azure_identity import CredentialName, Identity, identity_of
-from ecs_sync_adapters.azure_route import address, route_problems
+from ecs_sync_adapters.azure_route import route_problems
+from ecs_sync_adapters.http_proxy import bare_address
 
 LONGEST = 256
 """Characters of the longest key, label, tag name and tag value that the emulator takes."""
@@ -269,7 +270,7 @@ def _ways(options: AppConfigOptions) -> list[str]:
 
 
 def _address(options: AppConfigOptions) -> list[str]:
-    parts = address(options.endpoint, "http", "https")
+    parts = bare_address(options.endpoint, "http", "https")
     if parts is None or (parts.scheme == "http" and parts.hostname not in _LOOPBACK):
         return ["endpoint is not an https address such as https://acme.azconfig.io"]
     if parts.scheme == "http" and options.proxy is not None:

@@ -22,8 +22,8 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.azure_identity import TokenFailure, Trouble
-from ecs_sync_adapters.azure_route import Route, causes
-from ecs_sync_adapters.http_reach import seconds
+from ecs_sync_adapters.azure_route import Route
+from ecs_sync_adapters.http_trouble import causes, seconds
 
 
 class Kind(StrEnum):
@@ -157,7 +157,7 @@ def _unsent(error: ServiceRequestError) -> bool:
     """No connection came about. The SDK calls more than that a failure to send, a reset answer among it."""
     if isinstance(error, ServiceRequestTimeoutError):
         return True
-    wrapped = tuple(causes(error))
+    _, *wrapped = causes(error)
     unsent = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
     return not wrapped or any(isinstance(cause, unsent) for cause in wrapped)
 

@@ -27,8 +27,9 @@ from azure.identity import (
     WorkloadIdentityCredential,
 )
 
-from ecs_sync_adapters.azure_route import Route, Watched, address
-from ecs_sync_adapters.http_reach import Unsent
+from ecs_sync_adapters.azure_route import Route, Watched
+from ecs_sync_adapters.http_proxy import bare_address
+from ecs_sync_adapters.http_trouble import Unsent
 
 CredentialName = Literal["default", "managed-identity", "client-secret", "workload-identity", "cli"]
 
@@ -81,7 +82,7 @@ class Identity:
         missing = [f"credential {self.name!r} needs {name}" for name in sorted(needed - given)]
         unused = [f"credential {self.name!r} does not use {name}" for name in sorted(given - usable)]
         wrong = []
-        if self.authority and address(self.authority, "https") is None:
+        if self.authority and bare_address(self.authority, "https") is None:
             wrong.append(f"authority is not an https address such as {PUBLIC_AUTHORITY}")
         if self.tenant_id and not re.fullmatch(r"[A-Za-z0-9.-]+", self.tenant_id):
             wrong.append("tenant_id is not a tenant's id or domain: use letters, digits, '.' and '-'")
@@ -247,7 +248,7 @@ def _settings(route: Route, heard: _Heard) -> dict[str, Any]:
 
 def _authority(url: str) -> dict[str, Any]:
     """An authority that Microsoft does not list is one of a private cloud: it is not looked for there."""
-    parts = address(url, "https")
+    parts = bare_address(url, "https")
     known = parts is not None and parts.hostname in _KNOWN_AUTHORITIES
     return {"authority": url, "disable_instance_discovery": not known}
 

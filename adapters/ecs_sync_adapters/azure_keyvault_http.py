@@ -19,7 +19,8 @@ from azure.keyvault.secrets import SecretClient
 
 from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
 from ecs_sync_adapters.azure_identity import Credential, Identity
-from ecs_sync_adapters.azure_route import Route, Watched, address
+from ecs_sync_adapters.azure_route import Route, Watched
+from ecs_sync_adapters.http_proxy import bare_address
 
 _sent: ContextVar[int] = ContextVar("keyvault_requests_sent", default=0)
 
@@ -121,7 +122,7 @@ def plain(vault: str) -> str | None:
 
     None where it is no https address.
     """
-    parts = address(vault, "https")
+    parts = bare_address(vault, "https")
     return None if parts is None else f"https://{parts.netloc.lower().removesuffix(':443')}"
 
 

@@ -6,19 +6,19 @@ Nothing of the environment is taken: no ``HTTPS_PROXY``, no ``NO_PROXY``, netrc 
 from __future__ import annotations
 
 import math
-import re
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
-from urllib.parse import SplitResult, quote, urlsplit
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from ecs_sync_adapters.http_reach import Reach, Unsent
+from ecs_sync_adapters.http_proxy import proxy_address, proxy_problems
+from ecs_sync_adapters.http_reach import Reach, authority_problems
+from ecs_sync_adapters.http_trouble import Unsent, causes, is_silent_proxy, tunnel_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,6 @@ class Proxy:
 
     url: str
     login: str | None = field(default=None, repr=False)
-
-    @property
-    def address(self) -> str:
-        """With the login in it. Never to be shown: ``url`` is."""
-        if self.login is None:
-            return self.url
-        user, _, password = self.login.partition(":")
-        scheme, _, host = self.url.partition("://")
-        return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{host}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ class Route:
         """Connections of their own, as many as are used. Without TLS only this machine is asked, directly."""
         session = Reach(connections=self.connections).session()
         if self.proxy is not None:
-            session.proxies = {"https": self.proxy.address}
+            session.proxies = {"https": proxy_address(self.proxy.url, self.proxy.login)}
         return RequestsTransport(
             session=session,
             use_env_settings=False,
@@ -70,15 +61,12 @@ class Route:
             return None
         proxy = f"the proxy {self.proxy.url}"
         for cause in causes(error):
-            refused = re.match(r"Tunnel connection failed: ([0-9]{3})", str(cause))
             match cause:
-                case OSError() if refused is not None and refused[1] == "407":
+                case OSError() if (status := tunnel_refusal(cause)) == "407":
                     return Unsent(f"{proxy} wants another login (status 407): set proxy_login", True)
-                case OSError() if refused is not None:
-                    reason = f"{proxy} does not let it through (status {refused[1]}): ask whoever runs it"
-                    return Unsent(reason)
-                case ReadTimeoutError() if "://" in str(cause.url):
-                    # What was waited for has an address and no path: it is the proxy, asked for a tunnel.
+                case OSError() if status:
+                    return Unsent(f"{proxy} does not let it through (status {status}): ask whoever runs it")
+                case _ if is_silent_proxy(cause):
                     return Unsent(f"{proxy} does not answer")
                 case NewConnectionError() | ConnectTimeoutError():
                     return Unsent(f"{proxy} cannot be reached: check proxy and its name")
@@ -154,7 +142,7 @@ def route_problems(options: Reaching) -> list[str]:
         number = getattr(options, name)
         if not (math.isfinite(number) and 0 < number < 3600):
             wrong.append(f"{name} must be more than 0 and less than 3600")
-    return wrong + _proxy_problems(options.proxy, options.proxy_login)
+    return wrong + list(proxy_problems(options.proxy, options.proxy_login, "http", "https"))
 
 
 def route_files(options: Reaching) -> str:
@@ -162,52 +150,4 @@ def route_files(options: Reaching) -> str:
 
     It is for where the file is used: a configuration may be looked at where there is none.
     """
-    if options.ca_file is None:
-        return ""
-    try:
-        ssl.create_default_context(cafile=options.ca_file)
-    except (OSError, ValueError) as error:
-        reason = type(error).__name__
-        return f"ca_file {str(options.ca_file)!r} holds no certificate that can be read ({reason})"
-    return ""
-
-
-def _proxy_problems(proxy: str | None, login: str | None) -> list[str]:
-    wrong = []
-    if proxy is not None and "@" in proxy:
-        wrong.append("proxy holds a login: give it as proxy_login, by env: or file:")
-    elif proxy is not None and address(proxy, "http", "https") is None:
-        wrong.append("proxy is not an address such as http://proxy.example:3128")
-    if login is not None and proxy is None:
-        wrong.append("proxy_login is given without a proxy")
-    if login is not None and not re.fullmatch(r"[\x20-\x39\x3b-\x7e]+:[\x20-\x7e]*", login):
-        wrong.append("proxy_login is not user:password, in ASCII")
-    return wrong
-
-
-def address(url: str, *schemes: str) -> SplitResult | None:
-    """The parts of a bare address, scheme and host and perhaps a port; None where it is none of these."""
-    if not re.fullmatch(r"[\x21-\x7e]+", url):
-        return None  # urlsplit leaves out line breaks, and so would speak of another address
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    bare = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
-    named = re.fullmatch(
-        r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", parts.hostname or ""
-    )
-    return parts if parts.scheme in schemes and bare and named and port != 0 else None
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """What an error of the SDK wraps, innermost last: in ``inner_exception``, ``reason`` or ``args``."""
-    seen: list[BaseException] = []
-    ahead: list[object] = [getattr(error, "inner_exception", None)]
-    while ahead:
-        cause = ahead.pop(0)
-        if isinstance(cause, BaseException) and cause not in seen:
-            seen.append(cause)
-            yield cause
-            ahead += [getattr(cause, "reason", None), *cause.args]
+    return "" if options.ca_file is None else "; ".join(authority_problems(options.ca_file))

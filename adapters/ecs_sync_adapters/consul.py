@@ -74,7 +74,7 @@ class ConsulAdapter:
                 "py-consul and python-consul are both installed and overwrite each other's files;"
                 " uninstall both, then install one of them"
             )
-        if wrong := list(options.reach.problems(options.url)):
+        if wrong := list(options.reach.problems()):
             raise ConfigError("consul: " + "; ".join(wrong))
         self.features = features(options)
         params = [("dc", options.datacenter)] if options.datacenter else []

@@ -16,7 +16,7 @@ from consul import ConsulException
 from ecs_sync.adapter import Outcome, Verdict, Write
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.consul_http import Answer, Garbled
-from ecs_sync_adapters.http_reach import LOGIN, Unsent, lost, seconds, unsent
+from ecs_sync_adapters.http_trouble import LOGIN, Unsent, lost, seconds, unsent
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, Rule, option
-from ecs_sync_adapters.http_reach import Reach, url_parts
+from ecs_sync_adapters.http_proxy import url_parts
+from ecs_sync_adapters.http_reach import Reach
 from ecs_sync_adapters.reach_options import api_path, way_problems
 
 VALUE_LIMIT = 512 * 1024

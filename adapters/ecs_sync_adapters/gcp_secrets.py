@@ -19,7 +19,7 @@ from ecs_sync_adapters.gcp_secrets_options import GcpSecretsOptions, GcpSecretsP
 from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, found, listed, peeked, pinned, versions
 from ecs_sync_adapters.gcp_secrets_session import Credential, Endpoint, Wire
 from ecs_sync_adapters.gcp_secrets_write import Creation, carry_out
-from ecs_sync_adapters.http_reach import proxy_address
+from ecs_sync_adapters.http_proxy import proxy_address
 from ecs_sync_adapters.numbered import Numbered
 
 _SERVICE = "//secretmanager.googleapis.com/"

@@ -11,7 +11,7 @@ from ecs_sync.adapter import Features, Guard, Limits, Price, Prices, option
 from ecs_sync_adapters.gcp_secrets_read import MOST_A_PAGE, NAME
 from ecs_sync_adapters.gcp_secrets_session import CredentialName
 from ecs_sync_adapters.gcp_secrets_write import NAME_REASON, VALUE_BYTES, Replication
-from ecs_sync_adapters.http_reach import proxy_problems
+from ecs_sync_adapters.http_proxy import proxy_problems
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 _KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")

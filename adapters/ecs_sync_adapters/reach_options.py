@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ecs_sync_adapters.http_reach import Reach, proxy_problems, url_parts
+from ecs_sync_adapters.http_proxy import proxy_problems, url_parts
+from ecs_sync_adapters.http_reach import Reach
 
 
 def way_problems(reach: Reach, url: str) -> Iterator[str]:
@@ -14,7 +15,10 @@ def way_problems(reach: Reach, url: str) -> Iterator[str]:
         yield "client_key goes with client_cert"
     if reach.client_cert is not None and url_parts(url).scheme == "http":
         yield "client_cert is shown to an https server only, and url begins with http"
-    yield from proxy_problems(reach.proxy, reach.proxy_login)
+    if url_parts(url).scheme == "http" and url_parts(reach.proxy or "").scheme == "https":
+        # requests would not look at the proxy's certificate then, and yet give it the login.
+        yield "proxy begins with https, which is for a url that does too"
+    yield from proxy_problems(reach.proxy, reach.proxy_login, "http", "https")
 
 
 def api_path(url: str, *ends: str) -> str | None:

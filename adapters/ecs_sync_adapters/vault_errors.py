@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
-from ecs_sync_adapters.http_reach import LOGIN
+from ecs_sync_adapters.http_trouble import LOGIN
 from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
 
 _MISMATCH = "check-and-set parameter did not match"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from ecs_sync.adapter import ItemId, Limits, Rule, option
-from ecs_sync_adapters.http_reach import Reach, url_parts
+from ecs_sync_adapters.http_proxy import url_parts
+from ecs_sync_adapters.http_reach import Reach
 from ecs_sync_adapters.reach_options import api_path, way_problems
 
 AuthName = Literal["token", "token-file", "approle", "jwt", "kubernetes", "cert"]

@@ -22,7 +22,7 @@ class Session:
 
     def __init__(self, adapter: str, options: VaultOptions) -> None:
         """Raises ConfigError with all that is wrong with the files it needs."""
-        if wrong := list(options.reach.problems(options.url)):
+        if wrong := list(options.reach.problems()):
             raise ConfigError(f"{adapter}: " + "; ".join(wrong))
         times = (options.connect_timeout, options.read_timeout)
         self._line = Line(Target(options.url, options.namespace, options.reach, *times))

@@ -95,5 +95,5 @@ def _error(failure: Failure, doing: str) -> AdapterError:
 
 
 _MISSING = Failure(Kind.REFUSED, "there is no such key: make it, and check the name and the option 'transit'")
-_DENIED = "the token is not valid, or may not, or there is no such key; give it the policy of docs/store-key.md"
+_DENIED = "the token is invalid or may not, or there is no such key; give it the policy of docs/store-key.md"
 _STRANGE = Failure(Kind.UNANSWERED, "the answer is not one of transit: check url, proxies and 'transit'")

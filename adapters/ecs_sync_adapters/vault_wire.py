@@ -23,7 +23,8 @@ import requests
 import urllib3
 from hvac.adapters import RawAdapter
 
-from ecs_sync_adapters.http_reach import Reach, body, lost, seconds, unsent
+from ecs_sync_adapters.http_reach import Reach, body
+from ecs_sync_adapters.http_trouble import lost, seconds, unsent
 from ecs_sync_adapters.vault_json import decoded, encoded
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -24,6 +26,7 @@ from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
 from ecs_sync_sandbox.http_server import HttpServer, Reply
 from ecs_sync_sandbox.openbao import ROOT_TOKEN, OpenBaoServer
+from tests.adapters.connect_proxy import ConnectProxy
 from tests.adapters.forward_proxy import ForwardProxy
 from tests.adapters.papers import Papers, papers
 from tests.adapters.vault_sandbox import items, options_of, server, value
@@ -169,6 +172,22 @@ def test_a_server_without_tls_is_reached_through_the_proxy_too(proxy: ForwardPro
         assert all(line.partition(" ")[2].startswith(f"{plain.url}/v1/") for line in proxy.log)
 
 
+def test_a_proxy_may_be_spoken_to_over_tls(bao: OpenBaoServer, ours: Papers, tmp_path: Path) -> None:
+    ca = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(tls)
+    both = tmp_path / "both.pem"
+    both.write_bytes(ca.cert_pem.bytes() + Path(bao.ca_file).read_bytes())
+    with ConnectProxy("me:canary", tls) as proxy:
+        given = {"client_cert": ours.both, "proxy": proxy.url, "proxy_login": "me:canary"}
+        writes(VaultKv2Adapter(options_of(bao.mutual_url, ca_file=both, **given)))
+        assert proxy.targets == {bao.mutual_url.removeprefix("https://")}
+        asked = len(proxy.asked)
+        with pytest.raises(Unavailable, match="certificate is not trusted"):
+            mutual(bao, **given).write([Put("never", value(n=1), None)])
+        assert len(proxy.asked) == asked, "who is not known is given no login"
+
+
 def test_a_proxy_that_lets_nobody_pass_means_that_nothing_was_sent(
     bao: OpenBaoServer, proxy: ForwardProxy, ours: Papers
 ) -> None:
@@ -263,7 +282,6 @@ def test_a_certificate_that_is_not_trusted_is_told_through_a_proxy_too(
     "proxy",
     [
         "proxy:3128",
-        "https://proxy:3128",
         "socks5://proxy:1080",
         "http://",
         "http://proxy:port",
@@ -277,6 +295,11 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_text(proxy: str) -> 
     with pytest.raises(ValueError, match=r"^proxy ") as caught:
         options_of("https://127.0.0.1:1", proxy=proxy)
     assert "canary" not in str(caught.value)
+
+
+def test_a_proxy_with_a_certificate_is_not_for_a_server_without_one() -> None:
+    with pytest.raises(ValueError, match=r"^proxy begins with https, which is for a url that does too"):
+        options_of("http://127.0.0.1:1", proxy="https://proxy:3128")
 
 
 @pytest.mark.parametrize(
