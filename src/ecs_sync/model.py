@@ -212,13 +212,13 @@ class Value:
         """The typed value at the end of a path of names in JSON text, or None where there is none."""
         try:
             node = _tree(self.text)
+            for step in steps:
+                if not isinstance(node, dict) or step not in node:
+                    return None
+                node = node[step]
+            return _typed(node)
         except ValueError:
             return None
-        for step in steps:
-            if not isinstance(node, dict) or step not in node:
-                return None
-            node = node[step]
-        return _typed(node)
 
     def __repr__(self) -> str:
         return f"<{self.type} of {len(self.text)} characters>"

@@ -14,6 +14,7 @@ from ecs_sync.adapter import Adapter, Item, ItemId, Price
 from ecs_sync.errors import AdapterError, EcsSyncError
 from ecs_sync.meter import Meter
 from ecs_sync.model import Type, Value
+from ecs_sync.nearest import nearest
 from ecs_sync.pointwise import Ask, read_each
 from ecs_sync.reference import Reference
 
@@ -61,9 +62,9 @@ class Resolver:
         with self._gate:
             wanted = _sorted({each.whole for each in references} - self._items.keys())
             for connection, group in _by_connection(wanted).items():
-                refused = [each for each in group if not self.may(each)]
-                self._items.update((each, Unresolved(_not_allowed(each))) for each in refused)
-                self._items.update(self._fetch(connection, [each for each in group if self.may(each)]))
+                refused = {each: reason for each in group if (reason := self._barred(each)) is not None}
+                self._items.update(refused)
+                self._items.update(self._fetch(connection, [each for each in group if each not in refused]))
 
     def look(self, references: Iterable[Reference]) -> dict[Reference, Sight | Unresolved]:
         """The state of the secret behind each reference, without reading it where the provider can do so.
@@ -75,8 +76,9 @@ class Resolver:
         pinned = {each for each in wholes if each.version is not None}
         seen.update((each, Sight(each.version, None)) for each in pinned)
         for connection, group in _by_connection(each for each in wholes if each not in pinned).items():
-            allowed = [each for each in group if self.may(each)]
-            seen.update((each, Unresolved(_not_allowed(each))) for each in group if not self.may(each))
+            refused = {each: reason for each in group if (reason := self._barred(each)) is not None}
+            seen.update(refused)
+            allowed = [each for each in group if each not in refused]
             adapter = self._adapter(connection)
             if isinstance(adapter, Unresolved):
                 seen.update((each, adapter) for each in allowed)
@@ -108,9 +110,19 @@ class Resolver:
 
     # Asking providers
 
+    def _barred(self, reference: Reference) -> Unresolved | None:
+        """Why the job may not open a reference. One that leads nowhere is not a matter of permission."""
+        if reference.connection not in self.names:
+            return self._nowhere(reference.connection)
+        return None if self.may(reference) else Unresolved(_not_allowed(reference))
+
+    def _nowhere(self, connection: str) -> Unresolved:
+        near = nearest(connection, sorted(self.names)) or ": add it, or correct the reference"
+        return Unresolved(f"there is no connection {connection!r} in the configuration{near}")
+
     def _adapter(self, connection: str) -> Adapter | Unresolved:
         if connection not in self.names:
-            return Unresolved(f"there is no connection {connection!r} in the configuration")
+            return self._nowhere(connection)
         try:
             return self.connections(connection)
         except EcsSyncError as error:
@@ -148,11 +160,23 @@ def plaintext(item: Item, reference: Reference) -> Value | Unresolved:
         return whole
     found = whole.within(reference.steps)
     if found is None:
-        return Unresolved(f"{reference.whole} has no field {reference.field!r}")
+        return Unresolved(_no_field(whole, reference))
     # A null stands for a secret that is not there: as a copy it would blank the place.
     if found.type is Type.NULL:
-        return Unresolved(f"the field {reference.field!r} of {reference.whole} is null")
+        return Unresolved(
+            f"the field {reference.field!r} of {reference.whole} is null: give it a value, or name another"
+        )
     return found
+
+
+def _no_field(whole: Value, reference: Reference) -> str:
+    found = whole.within(())
+    if found is not None and found.type is Type.JSON and found.text.startswith("{"):
+        return f"{reference.whole} has no field {reference.field!r}: add it there, or name another"
+    return (
+        f"{reference.whole} has no fields, because it is no JSON object: write {reference.whole.text!r} "
+        f"without '#{reference.field}' for all of it"
+    )
 
 
 Answers = Mapping[ItemId, Item | None]
@@ -160,10 +184,10 @@ Answers = Mapping[ItemId, Item | None]
 
 def _item(reference: Reference, found: Answers) -> Item | Unresolved:
     if reference.name not in found:
-        return Unresolved(f"the read of {reference.whole} was not answered")
+        return Unresolved(f"the read of {reference.whole} was not answered: try again")
     item = found[reference.name]
     if item is None:
-        return Unresolved(f"{reference.whole} is not there")
+        return Unresolved(f"{reference.whole} is not there: create it, or correct the reference")
     return item if item.unreadable is None else Unresolved(item.unreadable)
 
 

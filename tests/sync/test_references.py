@@ -15,6 +15,9 @@ from ecs_sync.model import Entry, Fingerprinter, Key, Value
 from ecs_sync.plan import Kind
 from ecs_sync.policy import First, Mode, Secrets, Why
 from ecs_sync.reference import Reference
+from ecs_sync.render.output import Format, write
+from ecs_sync.render.planned import Showing, plan_page, plan_shown
+from ecs_sync.render.ran import report_page, report_shown
 from ecs_sync.report import Exit
 from ecs_sync.saved import load, save
 from ecs_sync.store import Cipher
@@ -136,19 +139,46 @@ def test_fields_of_one_secret_keep_their_types_and_are_read_in_one_call(house: H
     ("text", "reason"),
     [
         ("@secret:kv/app/none", "is not there"),
-        ("@secret:kv/app/db#user", "has no field 'user'"),
-        ("@secret:elsewhere/app/db", "there is no connection 'elsewhere'"),
+        ("@secret:kv/app/db#user", "has no fields, because it is no JSON object: write '@secret:kv/app/db'"),
+        ("@secret:kv/app/json#user", "has no field 'user': add it there, or name another"),
+        ("@secret:elsewhere/app/db", "there is no connection 'elsewhere' in the configuration: add it"),
+        ("@secret:kvv/app/db", "there is no connection 'kvv' in the configuration; did you mean 'kv'?"),
     ],
 )
+@pytest.mark.parametrize("may", [True, False])
 def test_a_reference_that_leads_nowhere_is_said_and_deletes_no_copy(
-    house: House, text: str, reason: str
+    house: House, text: str, reason: str, may: bool
 ) -> None:
+    """Nor is it said to be a matter of permission where no permission helps."""
+    house.place("kv").set("app/json", b'{"password": "x"}', secret=True)
     house.run()
+    house.may_open = lambda reference: may or reference.connection == "kv"
     before = house.at("b")
     refer(house, text)
     report = house.run()
     assert report.exit_code is Exit.ERROR and house.at("b") == before
     assert any(reason in unread.reason for unread in report.plan.unread)
+
+
+def test_a_reference_that_cannot_be_opened_is_told_once(house: House) -> None:
+    refer(house, "@secret:kv/app/none")
+    said = "@secret:kv/app/none is not there: create it, or correct the reference"
+    showing = Showing("ecs-sync", house.store.fingerprinter.of)
+    planned, report = plan_shown(house.plan(), [], showing), report_shown(house.run(), showing)
+    plain = lambda text, _: text  # noqa: E731
+    for document in (planned, report):
+        assert write(document, [], Format.JSON, plain).count(said) == 1
+    told = write(planned, plan_page(planned, showing), Format.TEXT, plain)
+    assert told.count(said) == 1 and "held back: 1" in told
+    assert write(report, report_page(report, showing), Format.TEXT, plain).count(said) == 1
+
+
+def test_a_reference_that_cannot_be_opened_any_more_is_told_while_nothing_moves(house: House) -> None:
+    house.run()
+    house.place("kv").delete("app/db")
+    plan = house.plan()
+    shown = plan_shown(plan, [], Showing("ecs-sync", house.store.fingerprinter.of))
+    assert not plan.refusals and ["is not there" in unseen.reason for unseen in shown.unseen] == [True]
 
 
 def test_a_job_opens_only_what_it_may(house: House) -> None:

@@ -24,7 +24,7 @@ def drift_shown(report: DriftReport, showing: Showing, now: datetime) -> DriftSh
         plan.at,
         links_looked(plan),
         [_row(drift, showing, now) for drift in report.drifts],
-        not_seen(plan.unread),
+        not_seen(plan),
         [Limit(stop.side, stop.reason) for stop in report.stops],
     )
 

@@ -76,7 +76,7 @@ def plan_shown(plan: Plan, stops: Sequence[Stop], showing: Showing, cost: Cost |
         [_change(change, showing) for change in plan.changes],
         [_held(hold, showing) for hold in plan.holds if hold.why not in _TO_DECIDE],
         conflicts_shown(plan, showing),
-        not_seen(plan.unread),
+        not_seen(plan),
         [Limit(stop.side, stop.reason) for stop in stops],
         [key.text for key in plan.rotated],
         showing.command("apply", plan.job, "--allow", plan.id) if stops else None,
@@ -120,8 +120,14 @@ def _looked(look: Looked, window: str) -> LinkLooked:
     )
 
 
-def not_seen(unread: Iterable[Unread]) -> list[NotSeen]:
-    return [NotSeen(u.link, u.item, u.key.text if u.key else None, u.reason) for u in unread]
+def not_seen(plan: Plan) -> list[NotSeen]:
+    """What could not be read, without the secrets whose keys are held back and say so themselves."""
+    said = {(hold.key, hold.reason) for hold in plan.refusals}
+    return [_not_seen(unread) for unread in plan.unread if (unread.key, unread.reason) not in said]
+
+
+def _not_seen(unread: Unread) -> NotSeen:
+    return NotSeen(unread.link, unread.item, unread.key.text if unread.key else None, unread.reason)
 
 
 def _change(change: Change, showing: Showing) -> ChangePlanned:
