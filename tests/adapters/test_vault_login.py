@@ -299,7 +299,8 @@ def test_nothing_of_a_login_is_logged_or_shown(
     vault = adapter(door, auth="approle", role_id=role_id, secret_id=secret_id)
     written(vault)
     token = door.requests[-1].headers["x-vault-token"]
-    shown = caplog.text + repr(vault) + repr(vars(vault)) + repr(VaultOptions(door.url, secret_id=secret_id))
+    options = VaultOptions(door.url, auth="approle", role_id=role_id, secret_id=secret_id)
+    shown = caplog.text + repr(vault) + repr(vars(vault)) + repr(options)
     for secret in (token, secret_id):
         assert secret not in shown
 
