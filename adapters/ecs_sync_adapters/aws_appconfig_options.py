@@ -61,12 +61,20 @@ class AppConfigOptions:
         "Another address of AppConfig, such as that of a VPC endpoint", default=None
     )
     sts_endpoint: str | None = option("Another address of STS", default=None)
+    ca_file: Path | None = option(
+        "The authorities to trust for AWS and proxy instead of the public ones", default=None
+    )
+    proxy: str | None = option(
+        "The proxy on the way to AWS, such as http://proxy.example:3128; never one of the environment",
+        default=None,
+    )
     connect_timeout: float = option("Seconds to wait for a connection", default=5.0)
     read_timeout: float = option("Seconds to wait for an answer", default=20.0)
     concurrency: int = option("Calls in flight at once", default=4)
     access_key_id: str | None = option("For explicit and assume-role", default=None, secret=True)
     secret_access_key: str | None = option("For explicit and assume-role", default=None, secret=True)
     session_token: str | None = option("For explicit and assume-role", default=None, secret=True)
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
     def __post_init__(self) -> None:
         """Raises ValueError with all that is wrong."""

@@ -18,6 +18,7 @@ from botocore.parsers import ResponseParserError
 
 from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.aws_session import unlogged
+from ecs_sync_adapters.http_trouble import LOGIN, Unsent, unsent
 
 
 class Kind(StrEnum):
@@ -91,17 +92,14 @@ def call(operation: Callable[..., Any], **request: Any) -> Any | Failure:
     except (*_IDENTITY,) as error:
         why = _MFA if isinstance(error, sdk.RefreshWithMFAUnsupportedError) else _NO_CREDENTIAL
         return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {why}")
-    except (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError) as error:
-        return Failure(Kind.UNSENT, type(error).__name__, "AWS is not reachable: check endpoint and region")
+    except (sdk.EndpointConnectionError, sdk.ConnectTimeoutError) as error:
+        return Failure(Kind.UNSENT, type(error).__name__, _UNREACHABLE)
     except sdk.SSLError as error:
-        # Of a certificate the handshake tells, before anything else is sent.
-        kind = Kind.UNSENT if "CERTIFICATE_VERIFY_FAILED" in str(error) else Kind.UNANSWERED
-        return Failure(kind, "SSLError", f"no TLS with AWS: {_TLS}")
+        return Failure(Kind.UNSENT if _away(error) else Kind.UNANSWERED, "SSLError", _TLS)
     except sdk.ParamValidationError:
         return Failure(Kind.REFUSED, "ParamValidation", "the request is not one that AWS takes")
     except (sdk.BotoCoreError, ResponseParserError) as error:
-        name = type(error).__name__
-        return Failure(Kind.UNANSWERED, name, f"no usable answer from AWS ({name})")
+        return _lost(error)
     except OSError as error:
         # Errors of the network are the SDK's own, and caught above: this is a file of the credential chain.
         return Failure(Kind.IDENTITY, type(error).__name__, f"no usable credential: {_NO_CREDENTIAL}")
@@ -151,6 +149,22 @@ def failed_entry(code: str, text: str) -> Failure:
     return _answered(sdk.ClientError(told, "entry"), "entry")
 
 
+def _lost(error: sdk.BotoCoreError | ResponseParserError) -> Failure:
+    """What broke on the way. The SDK blames a proxy for an answer that was lost too, as urllib3 does."""
+    name, away = type(error).__name__, _away(error)
+    if away is None:
+        return Failure(Kind.UNANSWERED, name, f"no usable answer from AWS ({name})")
+    if away.turned_away:
+        return Failure(Kind.IDENTITY, name, away.reason)
+    return Failure(Kind.UNSENT, name, _UNREACHABLE)
+
+
+def _away(error: Exception) -> Unsent | None:
+    """Why a request certainly had no effect, by what the SDK wraps; None where that is not known."""
+    wrapped = getattr(error, "kwargs", {}).get("error")
+    return unsent(wrapped) if isinstance(wrapped, Exception) else None
+
+
 def _answered(error: sdk.ClientError, operation: str) -> Failure:
     answer: Mapping[str, Any] = error.response
     code = _code(str(answer.get("Error", {}).get("Code", "")))
@@ -163,6 +177,8 @@ def _answered(error: sdk.ClientError, operation: str) -> Failure:
         return Failure(Kind.THROTTLED, code, f"AWS asks to slow down ({code})", wait)
     if 0 < status < 400:
         return _NOT_AWS
+    if status == 407:
+        return Failure(Kind.IDENTITY, code, LOGIN)
     if status >= 500 or status == 408 or code in _UNTOLD:
         # A 5xx of another operation is one of the credential chain: ours was never sent.
         kind = Kind.UNANSWERED if asked else Kind.UNSENT
@@ -224,6 +240,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 _NOT_AWS = Failure(Kind.UNANSWERED, "NotAws", "the answer is not one of AWS: check the endpoint and proxies")
+_UNREACHABLE = "AWS is not reachable: check endpoint, region, proxy and ca_file"
 _NO_CREDENTIAL = (
     "the chain that 'credential' names gave none. Log in again, or check profile, role and token file"
 )
@@ -231,7 +248,10 @@ _MFA = (
     "the profile's role wants an MFA code, and nobody is asked for one. Log in with another tool, and name a "
     "profile with the keys of that session"
 )
-_TLS = "check endpoint and proxies, and that the server's certificate is one of AWS_CA_BUNDLE or a public one"
+_TLS = (
+    "no TLS with AWS: check endpoint and proxies, and that the server's certificate is one of ca_file or a "
+    "public one"
+)
 _STALE = "log in again or renew the keys, and check the machine's clock"
 
 _IDENTITY: tuple[type[Exception], ...] = (

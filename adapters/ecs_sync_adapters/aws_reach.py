@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
+from ecs_sync.errors import ConfigError
 from ecs_sync_adapters.aws_session import Credential, CredentialName, Endpoint
+from ecs_sync_adapters.http_proxy import authority_problems, proxy_problems
 
 _REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
 _URL = r"https?://[^/\s@]+(/\S*)?"
@@ -57,6 +59,12 @@ class Reach(Protocol):
     @property
     def sts_endpoint(self) -> str | None: ...
     @property
+    def ca_file(self) -> Path | None: ...
+    @property
+    def proxy(self) -> str | None: ...
+    @property
+    def proxy_login(self) -> str | None: ...
+    @property
     def connect_timeout(self) -> float: ...
     @property
     def read_timeout(self) -> float: ...
@@ -80,7 +88,9 @@ def credential_of(options: Reach) -> Credential:
 
 
 def endpoint_of(options: Reach) -> Endpoint:
-    """Where the service is, and how long to wait for it."""
+    """Where the service is, the way to it, and how long to wait. Raises ConfigError for a bad ``ca_file``."""
+    if options.ca_file is not None and (wrong := "; ".join(authority_problems(options.ca_file))):
+        raise ConfigError(wrong)
     return Endpoint(
         options.region,
         options.endpoint,
@@ -88,6 +98,9 @@ def endpoint_of(options: Reach) -> Endpoint:
         options.connect_timeout,
         options.read_timeout,
         options.concurrency,
+        None if options.ca_file is None else str(options.ca_file),
+        options.proxy,
+        options.proxy_login,
     )
 
 
@@ -101,6 +114,11 @@ def reach_problems(options: Reach, service: str) -> list[str]:
         if url is not None and not _is_url(url):
             example = f"https://vpce-1.{service}.eu-west-1.vpce.amazonaws.com"
             problems.append(f"{name} is not a URL such as {example}")
+    problems += proxy_problems(options.proxy, options.proxy_login, "http", "https")
+    urls = [getattr(options, name, None) for name in _ADDRESSES]
+    if (options.proxy or "").startswith("https:") and any(url and url.startswith("http:") for url in urls):
+        # The SDK would not look at the proxy's certificate then, and yet give it the login.
+        problems.append("proxy begins with https, which is for endpoints that do too")
     for name, (shape, told) in _SHAPES.items():
         text = getattr(options, name)
         if text and not re.fullmatch(shape, text, re.ASCII):

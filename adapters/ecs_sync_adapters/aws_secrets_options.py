@@ -43,6 +43,13 @@ class SecretsOptions:
     kms_endpoint: str | None = option(
         "Another address of KMS, for the key of the store where KMS wraps it", default=None
     )
+    ca_file: Path | None = option(
+        "The authorities to trust for AWS and proxy instead of the public ones", default=None
+    )
+    proxy: str | None = option(
+        "The proxy on the way to AWS, such as http://proxy.example:3128; never one of the environment",
+        default=None,
+    )
     account: str | None = option(
         "The account's 12 digits. Where given, secrets of any other account are not read, changed or "
         "deleted, and other providers can point at the secrets by their ARN",
@@ -64,6 +71,7 @@ class SecretsOptions:
     access_key_id: str | None = option("For explicit and assume-role", default=None, secret=True)
     secret_access_key: str | None = option("For explicit and assume-role", default=None, secret=True)
     session_token: str | None = option("For explicit and assume-role", default=None, secret=True)
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
     def __post_init__(self) -> None:
         """Raises ValueError with all that is wrong."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import boto3
@@ -33,11 +33,13 @@ from botocore.exceptions import (
     ParamValidationError,
     RefreshWithMFAUnsupportedError,
 )
+from botocore.httpsession import URLLib3Session
 from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import FileWebIdentityTokenLoader
 
+from ecs_sync_adapters.http_proxy import proxy_address
 from ecs_sync_adapters.quiet_wire import hush
 
 Service = Literal["ssm", "appconfig", "secretsmanager", "kms"]
@@ -101,6 +103,10 @@ class Endpoint:
     connect_timeout: float = 5.0
     read_timeout: float = 20.0
     connections: int = 8
+    ca_file: str | None = None
+    proxy: str | None = None
+    proxy_login: str | None = field(default=None, repr=False)
+    """``user:password`` for the proxy."""
 
     def config(self) -> Config:
         """No retries: a retried write turns its own lost acknowledgement into a false conflict."""
@@ -111,7 +117,12 @@ class Endpoint:
             "max_pool_connections": self.connections,
             # An endpoint in the environment or a profile would send secrets to where nobody configured.
             "ignore_configured_endpoint_urls": True,
+            # Without any the SDK takes those of the environment.
+            "proxies": {},
         }
+        if self.proxy is not None:
+            address = proxy_address(self.proxy, self.proxy_login)
+            settings["proxies"] = dict.fromkeys(("http", "https"), address)
         return Config(**settings)
 
 
@@ -167,35 +178,37 @@ def _fit_to_log(record: logging.LogRecord) -> bool:
 def _session(credential: Credential, endpoint: Endpoint) -> Session:
     match credential.name:
         case "default":
-            return _unattended(_session_of(), endpoint)
+            return _unattended(_session_of(endpoint), endpoint)
         case "profile":
             return _profile_session(credential.profile or "", endpoint)
         case "explicit":
-            return _keys_session(credential)
+            return _keys_session(credential, endpoint)
         case "assume-role":
             return _role_session(credential, endpoint)
         case "web-identity":
             return _web_identity_session(credential, endpoint)
 
 
-def _deaf_session() -> Session:
+def _deaf_session(endpoint: Endpoint) -> Session:
     """A session that hears neither the environment nor the files of the home directory, but for TLS trust."""
     deaf: dict[str, Any] = {
         name: (None, None, None if name.endswith("_file") else default, convert)
         for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
         if name != "ca_bundle"
     }
-    return _session_of(session_vars=deaf)
+    return _session_of(endpoint, session_vars=deaf)
 
 
-def _session_of(**given: Any) -> Session:
+def _session_of(endpoint: Endpoint, **given: Any) -> Session:
     session = Session(**given)
+    if endpoint.ca_file is not None:
+        session.set_config_variable("ca_bundle", endpoint.ca_file)
     session.register_component("data_loader", _MODELS)
     return session
 
 
-def _keys_session(credential: Credential) -> Session:
-    session = _deaf_session()
+def _keys_session(credential: Credential, endpoint: Endpoint) -> Session:
+    session = _deaf_session(endpoint)
     session.set_credentials(
         credential.access_key_id or "", credential.secret_access_key or "", credential.session_token
     )
@@ -211,6 +224,9 @@ def _unattended(session: Session, endpoint: Endpoint) -> Session:
     session.set_default_client_config(endpoint.config())
     resolver = session.get_component("credential_provider")
     resolver.get_provider("assume-role")._prompter = _ask_nobody
+    # The machine itself is asked past all proxies, also those of the environment.
+    machine = resolver.get_provider("iam-role")._role_fetcher
+    machine._session = URLLib3Session(timeout=machine._timeout)
     return session
 
 
@@ -220,7 +236,7 @@ def _ask_nobody(_: str) -> str:
 
 def _profile_session(profile: str, endpoint: Endpoint) -> Session:
     # Which leaves out the keys of the environment.
-    session = _unattended(_session_of(profile=profile), endpoint)
+    session = _unattended(_session_of(endpoint, profile=profile), endpoint)
     resolver = session.get_component("credential_provider")
     for elsewhere in ("ec2-credentials-file", "boto-config", "container-role", "iam-role"):
         resolver.remove(elsewhere)
@@ -229,11 +245,11 @@ def _profile_session(profile: str, endpoint: Endpoint) -> Session:
 
 def _role_session(credential: Credential, endpoint: Endpoint) -> Session:
     if credential.access_key_id:
-        source = _keys_session(credential)
+        source = _keys_session(credential, endpoint)
     elif credential.profile:
         source = _profile_session(credential.profile, endpoint)
     else:
-        source = _unattended(_session_of(), endpoint)
+        source = _unattended(_session_of(endpoint), endpoint)
     keys = source.get_credentials()
     if keys is None:
         raise NoCredentialsError
@@ -246,18 +262,18 @@ def _role_session(credential: Credential, endpoint: Endpoint) -> Session:
         role_arn=credential.role_arn or "",
         extra_args=asked,
     )
-    return _fetched_session("assume-role", fetcher.fetch_credentials)
+    return _fetched_session("assume-role", endpoint, fetcher.fetch_credentials)
 
 
 def _web_identity_session(credential: Credential, endpoint: Endpoint) -> Session:
     token_file = credential.token_file or os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE", "")
     fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
-        client_creator=_Sts(_deaf_session(), endpoint).create,
+        client_creator=_Sts(_deaf_session(endpoint), endpoint).create,
         web_identity_token_loader=FileWebIdentityTokenLoader(token_file),
         role_arn=credential.role_arn or os.environ.get("AWS_ROLE_ARN", ""),
         extra_args={"RoleSessionName": credential.session_name},
     )
-    return _fetched_session("assume-role-with-web-identity", fetcher.fetch_credentials)
+    return _fetched_session("assume-role-with-web-identity", endpoint, fetcher.fetch_credentials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +317,8 @@ class _Fetched:
         raise problem
 
 
-def _fetched_session(method: str, fetch: Any) -> Session:
-    session = _deaf_session()
+def _fetched_session(method: str, endpoint: Endpoint, fetch: Any) -> Session:
+    session = _deaf_session(endpoint)
     provider: Any = _Fetched(method, fetch)
     resolver = CredentialResolver(providers=[provider])
     session.register_component("credential_provider", resolver)

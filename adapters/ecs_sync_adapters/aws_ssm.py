@@ -78,6 +78,13 @@ class SsmOptions:
     kms_endpoint: str | None = option(
         "Another address of KMS, for the key of the store where KMS wraps it", default=None
     )
+    ca_file: Path | None = option(
+        "The authorities to trust for AWS and proxy instead of the public ones", default=None
+    )
+    proxy: str | None = option(
+        "The proxy on the way to AWS, such as http://proxy.example:3128; never one of the environment",
+        default=None,
+    )
     tier: Tier = option(
         "The tier of new parameters. An existing one keeps its own, unless a value over 4 KiB needs more",
         default="Standard",
@@ -102,6 +109,7 @@ class SsmOptions:
     access_key_id: str | None = option("For explicit and assume-role", default=None, secret=True)
     secret_access_key: str | None = option("For explicit and assume-role", default=None, secret=True)
     session_token: str | None = option("For explicit and assume-role", default=None, secret=True)
+    proxy_login: str | None = option("user:password for the proxy", default=None, secret=True)
 
     def __post_init__(self) -> None:
         """Raises ValueError with all that is wrong."""

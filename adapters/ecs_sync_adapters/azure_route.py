@@ -16,8 +16,8 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from ecs_sync_adapters.http_proxy import proxy_address, proxy_problems
-from ecs_sync_adapters.http_reach import Reach, authority_problems
+from ecs_sync_adapters.http_proxy import authority_problems, proxy_address, proxy_problems
+from ecs_sync_adapters.http_reach import Reach
 from ecs_sync_adapters.http_trouble import Unsent, causes, is_silent_proxy, tunnel_refusal
 
 

@@ -1,9 +1,11 @@
-"""Addresses of servers, and of proxies on the way to them, as options give them."""
+"""What options say of the way to a server: its address, a proxy, and who vouches for certificates."""
 
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
 
@@ -31,6 +33,14 @@ def proxy_problems(proxy: str | None, login: str | None, *schemes: str) -> Itera
         yield "proxy holds a user name: give it with the password as proxy_login"
     elif bare_address(proxy, *(schemes or ("http",))) is None:
         yield "proxy is not written like http://proxy.example:3128"
+
+
+def authority_problems(ca_file: Path) -> Iterator[str]:
+    """What is wrong with a file of authorities, in a sentence."""
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        yield f"ca_file {ca_file} holds no certificate that can be read ({type(error).__name__})"
 
 
 def bare_address(url: str, *schemes: str) -> SplitResult | None:

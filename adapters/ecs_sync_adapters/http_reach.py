@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 
-from ecs_sync_adapters.http_proxy import proxy_address
+from ecs_sync_adapters.http_proxy import authority_problems, proxy_address
 from ecs_sync_adapters.quiet_wire import hush
 
 
@@ -63,14 +63,6 @@ class Reach:
             ssl.create_default_context().load_cert_chain(client_cert, self.client_key, password="")
         except (OSError, ValueError) as error:
             yield f"{files} holds no certificate and its key, in PEM and not encrypted ({_why(error)})"
-
-
-def authority_problems(ca_file: Path) -> Iterator[str]:
-    """What is wrong with a file of authorities, in a sentence."""
-    try:
-        ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError) as error:
-        yield f"ca_file {ca_file} holds no certificate that can be read ({_why(error)})"
 
 
 def body(response: requests.Response, within: float) -> bytes:

@@ -122,8 +122,8 @@ def test_the_role_of_a_profile_is_assumed_at_aws_itself_in_the_region_given_and_
         "read_timeout": 0.3 if answer is None else 20.0,
     }
     with proxy(answer) as (url, asked):
-        monkeypatch.setenv("HTTPS_PROXY", url)
-        ssm = adapter_of(aws, **NOTHING, **given)
+        monkeypatch.setenv("HTTPS_PROXY", elsewhere.url)
+        ssm = adapter_of(aws, **NOTHING, **given, proxy=url)
         with pytest.raises(Unavailable):
             ssm.write([Put(MODE, b"on", None)])
         with pytest.raises(Unavailable):
