@@ -141,7 +141,7 @@ def test_the_server_s_own_log_of_requests_holds_no_value(aws: AwsServer) -> None
 
 
 def test_options_show_no_key() -> None:
-    keys = {"access_key_id": CANARY, "secret_access_key": CANARY, "session_token": CANARY}
+    keys: dict[str, Any] = {"access_key_id": CANARY, "secret_access_key": CANARY, "session_token": CANARY}
     assert CANARY not in repr(SecretsOptions("eu-west-1", credential="explicit", **keys))
     with pytest.raises(ValueError, match="does not use session_token") as caught:
         SecretsOptions("eu-west-1", **keys)

@@ -141,7 +141,7 @@ def test_the_sdk_does_log_values_where_nothing_keeps_it_from_it(
 
 
 def test_options_show_no_key(aws: AwsServer) -> None:
-    keys = {"access_key_id": CANARY, "secret_access_key": CANARY, "session_token": CANARY}
+    keys: dict[str, Any] = {"access_key_id": CANARY, "secret_access_key": CANARY, "session_token": CANARY}
     assert CANARY not in repr(SsmOptions("eu-west-1", credential="explicit", **keys))
     with pytest.raises(ValueError, match="does not use session_token") as caught:
         SsmOptions("eu-west-1", **keys)
