@@ -92,7 +92,11 @@ class Connections:
                 read[reference.whole] = self._read(reference)
             return _text(read[reference.whole], reference)
 
-        return self._config.connections[name].options(opened)
+        try:
+            return self._config.connections[name].options(opened)
+        finally:
+            # An error leads through here, and no frame on its way holds a secret.
+            read.clear()
 
     def wrapping(self, name: str) -> Wraps:
         """The paced adapter of a connection that wraps keys. Raises ConfigError."""

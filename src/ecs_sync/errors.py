@@ -40,6 +40,10 @@ class StoreError(EcsSyncError):
     """The canonical store cannot be used: absent, written by a newer version, full, locked or damaged."""
 
 
+class WrongKey(StoreError):
+    """The key that is configured is not the one that the store's secrets are sealed with."""
+
+
 class Fenced(StoreError):
     """The lease was lost: another worker holds it now. Stop; nothing more may be written or recorded."""
 

@@ -20,7 +20,9 @@ def sealing_key(source: SecretSource | WrappedSource, connections: Connections) 
             try:
                 return decode_key(source.read(connections.secret).encode(), str(source))
             except StoreError as error:
-                raise source.unusable(str(error)) from None
+                failed = source.unusable(str(error))
+            # Raised out here it leads back to no frame that has what was taken for a key.
+            raise failed
         case WrappedSource():
             return _unwrapped(source, connections)
 

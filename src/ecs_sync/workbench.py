@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ecs_sync.config import Config, JobConfig, LinkConfig
 from ecs_sync.connections import Connections
-from ecs_sync.errors import ConfigError
+from ecs_sync.errors import ConfigError, WrongKey
 from ecs_sync.pace import Paced
 from ecs_sync.reference import Reference
 from ecs_sync.registry import Registry
@@ -42,12 +42,7 @@ class Workbench:
         connections = Connections(config, registry)
         try:
             fingerprint_key, cipher = keys_of(config, connections)
-            store = Store.open(
-                config.store.address(),
-                cipher=cipher,
-                fingerprint_key=fingerprint_key,
-                anchor=config.store.anchor,
-            )
+            store = opened_with(config, fingerprint_key, cipher)
         except BaseException:
             connections.close()
             raise
@@ -118,6 +113,21 @@ class Workbench:
             connection=link.connection,
             resolver=resolver,
         )
+
+
+def opened_with(config: Config, fingerprint_key: bytes, cipher: Cipher | None) -> Store:
+    """The store of a configuration. Raises StoreError; ConfigError where ``store.key`` is not its key."""
+    try:
+        return Store.open(
+            config.store.address(),
+            cipher=cipher,
+            fingerprint_key=fingerprint_key,
+            anchor=config.store.anchor,
+        )
+    except WrongKey as error:
+        if config.store.key is None:
+            raise
+        raise config.store.key.unusable(str(error)) from None
 
 
 def mapping_identity(link: LinkConfig) -> str:

@@ -137,6 +137,34 @@ def test_a_missing_secret_is_a_problem_with_its_place(world: World) -> None:
     assert world("plan").code == 78
 
 
+def test_a_missing_secret_is_told_with_whatever_else_is_wrong(world: World) -> None:
+    text = (world.folder / "ecs-sync.yaml").read_text().replace("mode: two-way", "mode: both")
+    (world.folder / "ecs-sync.yaml").write_text(text.replace("timeout: 2", "timeout: 2, token: env:NOT_SET"))
+    failed = world("validate")
+    assert failed.code == 78
+    assert "NOT_SET is not set" in failed.err and "links[0].mode: must be" in failed.err
+    assert len(world("validate", "-o", "json").json["problems"]) == len(failed.err.splitlines())
+    assert "NOT_SET" not in world("validate", "--without-secrets").err
+
+
+@pytest.mark.parametrize(
+    ("key", "validated", "reason"),
+    [("nonsense", 78, "holds no key: 32 bytes"), ("7f" * 32, 0, "sealed with another key")],
+)
+def test_a_key_that_is_not_the_stores_is_78_at_its_line(
+    world: World, monkeypatch: pytest.MonkeyPatch, key: str, validated: int, reason: str
+) -> None:
+    world("set", "payments", "pin", "--secret", given="1234")
+    text = (world.folder / "ecs-sync.yaml").read_text()
+    (world.folder / "ecs-sync.yaml").write_text(text.replace("file:secrets.key", "env:JKEY"))
+    monkeypatch.setenv("JKEY", key)
+    assert world("validate").code == validated
+    failed = world("plan")
+    assert failed.code == 78
+    assert failed.err.startswith("ecs-sync.yaml:1:") and "store.key" in failed.err and reason in failed.err
+    assert key not in failed.err
+
+
 @pytest.mark.parametrize("source", ["env:NOT_SET", "file:not-there"])
 def test_a_missing_secret_is_78_of_one_job_and_of_several(world: World, source: str) -> None:
     other = ONE.replace("payments", "locked").replace("acme", "globex").replace("consul,", "vault,")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from pathlib import Path
 
 import pytest
 
-from ecs_sync.config import From, load
+from ecs_sync.config import From, load, look
+from ecs_sync.config.secret import source
 from ecs_sync.errors import ConfigError
 
 from .own import REGISTRY, TreeOptions, loaded, refused, write
 
 CANARY = "canary-7f3a9c51"
+KEY = "7f" * 32
 TREE = """\
 store: {{url: "sqlite:///s.db", key: "{key}"}}
 connections:
@@ -52,7 +55,7 @@ def test_a_file_without_its_secrets_still_loads_and_says_which_are_missing(tmp_p
 
 
 def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
-    config = loaded(tmp_path, text(), {"TOKEN": "", "KEY": "k"})
+    config = loaded(tmp_path, text(), {"TOKEN": "", "KEY": KEY})
     assert [problem.message for problem in config.missing_secrets()] == [
         "environment variable TOKEN is empty"
     ]
@@ -69,7 +72,7 @@ def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
 )
 def test_a_file_that_can_hold_no_secret_says_why(tmp_path: Path, raw: bytes, message: str) -> None:
     (tmp_path / "token").write_bytes(raw)
-    config = loaded(tmp_path, text(token="file:token"), {"KEY": "k"})
+    config = loaded(tmp_path, text(token="file:token"), {"KEY": KEY})
     assert [message in problem.message for problem in config.missing_secrets()] == [True]
 
 
@@ -132,3 +135,62 @@ def shown(error: BaseException) -> str:
     """All that a log or a terminal could show of an error, its causes included."""
     problems = repr(getattr(error, "problems", ()))
     return "".join(traceback.format_exception(error)) + repr(error) + problems
+
+
+@pytest.mark.parametrize("token", ["env:TOKEN", "file:token", "@secret:one/name"])
+def test_no_frame_of_an_error_that_is_raised_holds_a_secret(tmp_path: Path, token: str) -> None:
+    """What reports errors may show the locals of every frame on their way."""
+    (tmp_path / "token").write_text(f"{CANARY} x", encoding="utf-8")
+    config = loaded(tmp_path, text(), {"TOKEN": CANARY, "KEY": KEY})
+    where = config.connections["one"].secrets["token"].where
+    connection = dataclasses.replace(
+        config.connections["one"],
+        secrets={"token": source(token, where, tmp_path, {"TOKEN": f"{CANARY} x"})},
+    )
+    with pytest.raises(ConfigError, match="its secret options do not fit") as caught:
+        connection.options(lambda _: f"{CANARY} x")
+    assert CANARY not in locals_of(caught.value)
+
+
+@pytest.mark.parametrize("raw", [CANARY.encode() + b"\xff", CANARY.encode() * (1 << 17)])
+def test_no_frame_holds_what_a_file_has_that_is_no_secret(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "token").write_bytes(raw)
+    config = loaded(tmp_path, text(token="file:token"), {"KEY": KEY})
+    with pytest.raises(ConfigError, match=r"connections\.one\.token: file") as caught:
+        config.connections["one"].options()
+    assert CANARY not in locals_of(caught.value)
+
+
+def locals_of(error: BaseException | None) -> str:
+    """The locals of every frame that an error, and what it came of, leads through; not of the test itself."""
+    found = ""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                found += repr(frame.f_locals)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+@pytest.mark.parametrize("key", ["nonsense", CANARY, "7f" * 31])
+def test_a_key_that_is_none_is_a_problem_with_its_place(tmp_path: Path, key: str) -> None:
+    config = loaded(tmp_path, text(), {"TOKEN": "t", "KEY": key})
+    (problem,) = config.missing_secrets()
+    assert (problem.line, problem.column, problem.path) == (1, 37, "store.key")
+    assert problem.message.startswith("env:KEY holds no key: 32 bytes are expected, in base64 or as hex")
+    assert loaded(tmp_path, text(), {"TOKEN": "t", "KEY": KEY}).missing_secrets() == ()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///s.db", "nothing"])
+def test_what_is_wrong_and_which_secrets_are_missing_is_told_at_once(tmp_path: Path, url: str) -> None:
+    path = write(tmp_path, text(url="nowhere").replace("sqlite:///s.db", url) + "  two: {adapter: consl}\n")
+    seen = look(path, environ={"KEY": "nonsense"}, registry=REGISTRY)
+    assert [problem.path for problem in seen.missing] == ["store.key", "connections.one.token"]
+    wrong = {problem.path for problem in seen.problems}
+    assert "connections.two.adapter" in wrong and ("store.url" in wrong) == (url == "nothing")
+    assert seen.config is None
+
+
+def test_what_is_right_is_told_to_be(tmp_path: Path) -> None:
+    seen = look(write(tmp_path, text()), environ={"TOKEN": "t", "KEY": KEY}, registry=REGISTRY)
+    assert seen.config is not None and seen.problems == () == seen.missing

@@ -182,7 +182,7 @@ CASES = [
         ("jobs.documents.links[1]", "overlaps the place of link 'files'"),
     ),
     Case("a sealing key that is none", _key(CANARY.encode()), "plan", 78, ("secrets.key", "32 bytes")),
-    Case("a sealing key of another store", _key(b"x" * 32), "plan", 1, ("store.key", "another key")),
+    Case("a sealing key of another store", _key(b"x" * 32), "plan", 78, ("store.key", "another key")),
     Case("a sealing key that is absent", _no_key, "plan", 78, ("secrets.key",)),
     Case("a sealing key that is not set", _unwritten_key, "plan", 78, ("HOSTILE_NO_SUCH is not set",)),
     Case("a mistyped verb", nothing, "snyc", 64, ("did you mean 'sync'?",)),

@@ -134,6 +134,7 @@ def validate(call: Call, schema: bool, without_secrets: bool, references: bool) 
     --references asks whether those of the configuration and of the store resolve: then the secrets are
     read, on record in the audit trail, and not shown. Exits with 1 where one does not resolve.
     """
+    from ecs_sync.config import look
     from ecs_sync.config import schema as schema_of
     from ecs_sync.render.escape import dumps
     from ecs_sync.render.validated import Validation, problems_shown, validation_page
@@ -141,39 +142,24 @@ def validate(call: Call, schema: bool, without_secrets: bool, references: bool) 
     if schema:
         say(dumps(schema_of(call.registry())))
         return Exit.DONE
-    try:
-        config = call.config()
-    except ConfigError as error:
-        if call.format == "text":
-            raise
-        failed = Validation(
-            "validation",
-            Exit.CONFIGURATION,
-            str(call.config_path),
-            [],
-            [],
-            problems_shown(error.problems),
-            None,
-        )
-        call.answer(failed, validation_page(failed))
-        return Exit.CONFIGURATION
-    missing = () if without_secrets else config.missing_secrets()
-    if missing and call.format == "text":
-        raise ConfigError("secrets are missing", missing)
-    found = _references_tried(call) if references and not missing else None
+    looked = look(call.config_path, environ=call.environ, registry=call.registry())
+    problems = sorted({*looked.problems, *(() if without_secrets else looked.missing)})
+    if problems and call.format == "text":
+        raise ConfigError(f"{call.config_path} cannot be used", problems)
+    found = _references_tried(call) if references and not problems else None
     broken = found is not None and any(each.problem for each in found)
-    code = Exit.CONFIGURATION if missing else Exit.ERROR if broken else Exit.DONE
+    config = looked.config
     validation = Validation(
         "validation",
-        code,
+        Exit.CONFIGURATION if problems else Exit.ERROR if broken else Exit.DONE,
         str(call.config_path),
-        sorted(config.jobs),
-        sorted(config.connections),
-        problems_shown(missing),
+        sorted(config.jobs) if config is not None else [],
+        sorted(config.connections) if config is not None else [],
+        problems_shown(problems),
         found,
     )
     call.answer(validation, validation_page(validation))
-    return code
+    return validation.exit
 
 
 def _references_tried(call: Call) -> list[ReferenceShown]:

@@ -169,13 +169,9 @@ def _key_in(path: Path, target: WrappedSource | None, connections: Connections) 
 
 def _opened(config: Config, cipher: Cipher) -> Store:
     """The store; refuses a cipher that has not its key."""
-    from ecs_sync.store import Store
-    from ecs_sync.workbench import fingerprint_key_of
+    from ecs_sync.workbench import fingerprint_key_of, opened_with
 
-    fingerprint_key = fingerprint_key_of(config).load()
-    return Store.open(
-        config.store.address(), cipher=cipher, fingerprint_key=fingerprint_key, anchor=config.store.anchor
-    )
+    return opened_with(config, fingerprint_key_of(config).load(), cipher)
 
 
 def _sealed_anew(call: Call, opened: Store, old: bytes, new: bytes) -> str:

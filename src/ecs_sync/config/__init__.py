@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecs_sync.config.reading import load
+from ecs_sync.config.reading import Look, load, look
 from ecs_sync.config.schema import schema
 from ecs_sync.config.secret import From, SecretSource
 from ecs_sync.config.values import (
@@ -21,10 +21,12 @@ __all__ = [
     "From",
     "JobConfig",
     "LinkConfig",
+    "Look",
     "PaceConfig",
     "SecretSource",
     "StoreConfig",
     "WorkerConfig",
     "load",
+    "look",
     "schema",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from ecs_sync.adapter import UNREAD
 from ecs_sync.config.choosing import Connected, Member, Properties, read_rule
 from ecs_sync.config.document import Findings, Node
 from ecs_sync.config.fields import read_fields
-from ecs_sync.config.secret import From, SecretSource, looks_like_source, source
+from ecs_sync.config.secret import From, SecretSource, looks_like_source, no_key, source
 from ecs_sync.config.sections import (
     ConnectionSection,
     PaceSection,
@@ -23,10 +24,13 @@ from ecs_sync.config.sections import (
 from ecs_sync.config.template import check_name, each_named
 from ecs_sync.config.values import ConnectionConfig, PaceConfig, StoreConfig, WorkerConfig, anchored
 from ecs_sync.config.wrapped import WrappedSource, cannot_wrap
-from ecs_sync.errors import ConfigError
+from ecs_sync.errors import ConfigError, Problem
 from ecs_sync.nearest import nearest
 from ecs_sync.reference import Reference
 from ecs_sync.registry import AdapterType, Registry, describe
+
+Check = Callable[[], Problem | None]
+"""Why a secret cannot be had now, if it cannot."""
 
 RESERVED = tuple(field.name for field in describe(ConnectionSection))
 
@@ -39,6 +43,8 @@ class Reading:
     environ: Mapping[str, str]
     registry: Registry
     found: Findings
+    checks: list[Check] = field(default_factory=list)
+    """One for each secret that was read of: asked later, as it opens what is named."""
 
     def secrets(self, node: Node, names: Iterable[str]) -> dict[str, SecretSource]:
         """The sources that these keys of a map name."""
@@ -56,6 +62,8 @@ class Reading:
                 sources[name] = source(child.text, child.at, self.folder, self.environ)
             except ValueError as error:
                 self.found.add(child.at, str(error))
+            else:
+                self.checks.append(sources[name].problem)
         return sources
 
 
@@ -67,9 +75,11 @@ def read_store(node: Node, connected: Connected, reading: Reading) -> StoreConfi
     secrets = reading.secrets(node, [*([] if wrapped else ["key"]), *([] if plain else ["url"])])
     _check_references(secrets.values(), connected.names, reading.found)
     address: str | SecretSource | None = _address(plain, reading) if plain else secrets.get("url")
+    key = wrapped if isinstance(wrapped, WrappedSource) else secrets.get("key")
+    if isinstance(key, SecretSource):
+        reading.checks.append(partial(no_key, key))
     if address is None:
         return None
-    key = wrapped if isinstance(wrapped, WrappedSource) else secrets.get("key")
     return StoreConfig(address, key, **given)
 
 
@@ -88,7 +98,9 @@ def _wrapped_key(node: Node | None, connected: Connected, reading: Reading) -> W
         reason = cannot_wrap(given["by"], adapters, reading.registry)
         if reason:
             reading.found.add(by.at, reason)
-    return WrappedSource(given["wrapped"], given["by"], given["with"], node.at)
+    wrapped = WrappedSource(given["wrapped"], given["by"], given["with"], node.at)
+    reading.checks.append(wrapped.problem)
+    return wrapped
 
 
 def _address(node: Node, reading: Reading) -> str | None:

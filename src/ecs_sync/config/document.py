@@ -133,9 +133,14 @@ class Findings:
     def __bool__(self) -> bool:
         return bool(self._problems)
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """In the order of the file."""
+        return tuple(sorted(self._problems))
+
     def error(self, file: str) -> ConfigError:
         """All of it as one error, in the order of the file."""
-        problems = sorted(self._problems)
+        problems = self.problems
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem}" for problem in problems)
         return ConfigError(f"{file} cannot be used: {count}{lines}", problems)

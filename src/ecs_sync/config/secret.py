@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from ecs_sync.errors import ConfigError, EcsSyncError, Problem, Unacknowledged, Unavailable
+from ecs_sync.errors import ConfigError, EcsSyncError, Problem, StoreError, Unacknowledged, Unavailable
 from ecs_sync.reference import Reference, reads_as_reference
 
 _ENV = re.compile(r"env:(\S*)")
@@ -70,12 +70,15 @@ class SecretSource:
     def _open(self, opened: Opener | None) -> str:
         if opened is None:
             raise self.unusable(f"{self.name} cannot be used here: write env:NAME or file:PATH")
+        failed: EcsSyncError
         try:
             return opened(Reference.parse(self.name))
         except (Unavailable, Unacknowledged) as error:
-            raise Unavailable(str(self._problem(str(error)))) from None
+            failed = Unavailable(str(self._problem(str(error))))
         except EcsSyncError as error:
-            raise self.unusable(str(error)) from None
+            failed = self.unusable(str(error))
+        # Raised out here it leads back to no frame that has the secret.
+        raise failed
 
     def problem(self) -> Problem | None:
         """Why the secret cannot be read now, if it cannot. What lies at a connection is not asked for."""
@@ -88,21 +91,9 @@ class SecretSource:
         return None
 
     def _read_file(self) -> str:
-        try:
-            with Path(self.name).open("rb") as stream:
-                raw = stream.read(_MOST_BYTES + 1)
-        except OSError as error:
-            raise self.unusable(f"file {self.name}: {error.strerror or 'cannot be read'}") from None
-        if len(raw) > _MOST_BYTES:
-            raise self.unusable(f"file {self.name} is larger than 1 MiB: it is hardly a secret")
-        try:
-            secret = raw.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            secret = None
-        if secret is None:
-            raise self.unusable(f"file {self.name} is not UTF-8 text")
-        if not secret:
-            raise self.unusable(f"file {self.name} is empty")
+        secret, reason = _in_file(Path(self.name))
+        if reason:
+            raise self.unusable(f"file {self.name}{reason}")
         return secret
 
     def unusable(self, reason: str) -> ConfigError:
@@ -116,6 +107,36 @@ class SecretSource:
 
     def __str__(self) -> str:
         return self.name if self.kind is From.REFERENCE else f"{self.kind}:{self.name}"
+
+
+def _in_file(path: Path) -> tuple[str, str]:
+    """The secret in a file, and nothing; or nothing, and why it cannot be had."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        return "", f": {error.strerror or 'cannot be read'}"
+    if len(raw) > _MOST_BYTES:
+        return "", " is larger than 1 MiB: it is hardly a secret"
+    try:
+        secret = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return "", " is not UTF-8 text"
+    return secret, "" if secret else " is empty"
+
+
+def no_key(source: SecretSource) -> Problem | None:
+    """Why what a source gives is no key of a store, where it can be read now and is none."""
+    if source.kind is From.REFERENCE or source.problem() is not None:
+        return None
+    # A key is the exception, and the store has much else with it.
+    from ecs_sync.store.keys import decode_key
+
+    try:
+        decode_key(source.read().encode(), str(source))
+    except StoreError as error:
+        return source.unusable(str(error)).problems[0]
+    return None
 
 
 def looks_like_source(text: str) -> bool:

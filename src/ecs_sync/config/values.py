@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ecs_sync.config.secret import Opener, SecretSource
+from ecs_sync.config.secret import Opener, SecretSource, no_key
 from ecs_sync.config.wrapped import WrappedSource
 from ecs_sync.errors import ConfigError, EcsSyncError, Problem
 from ecs_sync.limits import Limits
@@ -71,13 +71,26 @@ class ConnectionConfig:
 
     def options_with(self, secrets: Mapping[str, str]) -> Any:
         """As `options`, with these for its secrets. Raises `ConfigError`."""
-        try:
-            return self.options_type(**self.settings, **secrets)
-        except (ValueError, EcsSyncError) as error:
-            reason = str(error)
-            if any(secret in reason for secret in secrets.values()):
-                reason = "its secret options do not fit"
-            raise ConfigError(f"connection {self.name!r}: {reason}") from None
+        made = _made(self.options_type, self.settings, secrets)
+        # The error leads through here, and no frame on its way holds a secret.
+        del secrets
+        if isinstance(made, _Refused):
+            raise ConfigError(f"connection {self.name!r}: {made.reason}")
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    reason: str
+
+
+def _made(options_type: type, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Any:
+    try:
+        return options_type(**settings, **secrets)
+    except (ValueError, EcsSyncError) as error:
+        reason = str(error)
+        quoted = any(secret in reason for secret in secrets.values())
+        return _Refused("its secret options do not fit" if quoted else reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +158,6 @@ class Config:
             sources.extend(connection.secrets.values())
         known = (source for source in sources if isinstance(source, SecretSource | WrappedSource))
         problems = [source.problem() for source in known]
+        if isinstance(self.store.key, SecretSource):
+            problems.append(no_key(self.store.key))
         return tuple(sorted(problem for problem in problems if problem is not None))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import URL, Connection, column, insert, inspect, select, table, text, update
 
-from ecs_sync.errors import StoreError
+from ecs_sync.errors import StoreError, WrongKey
 from ecs_sync.model import Fingerprinter
 from ecs_sync.store import schema
 from ecs_sync.store.audit import genesis
@@ -131,7 +131,7 @@ def check(database: Database, cipher: Cipher | None, fingerprint_key: bytes) -> 
     sealing = frozenset(sealed_with.split(",")) - {""}
     if cipher is not None and not sealing <= cipher.ids:
         unknown = ", ".join(sorted(sealing - cipher.ids))
-        raise StoreError(
+        raise WrongKey(
             f"the store {database.where} holds secrets that were sealed with another key ({unknown}): "
             "store.key is not the one that was in use. Configure that one"
         )
