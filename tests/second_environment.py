@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
     build()
     only = "from ecs_sync_adapters.consul_http import installed as i; assert i() == ('python-consul',), i()"
     subprocess.run([str(PYTHON), "-c", only], check=True)
-    tests = ["tests/adapters/test_consul.py"]
+    tests = [
+        f"tests/adapters/test_consul{part}.py" for part in ("", "_options", "_writes", "_faults", "_secrets")
+    ]
     run = [str(PYTHON), "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", *tests, *arguments]
     return subprocess.run(run, cwd=ROOT, check=False).returncode
 
