@@ -30,7 +30,7 @@ No output ever holds a secret: a secret is shown as its length and its keyed fin
 | 4 | partly applied |
 | 5 | conflicts wait for a decision |
 | 64 | the command line is wrong |
-| 78 | the configuration is wrong, or a secret that it names is missing |
+| 78 | the configuration is wrong, or a secret that it names cannot be had until somebody acts |
 | 130 | interrupted; the next run finishes what was under way |
 
 When several apply, the first in the order 78, 1, 3, 4, 5, 2 counts.
