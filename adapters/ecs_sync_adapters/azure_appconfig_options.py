@@ -10,9 +10,9 @@ import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
-from ecs_sync.adapter import Features, Guard, ItemId, Limits, Price, Prices, Rule, option
+from ecs_sync.adapter import UNREAD, Features, Guard, ItemId, Limits, Price, Prices, Rule, option
 from ecs_sync_adapters.azure_identity import CredentialName, Identity, identity_of
 from ecs_sync_adapters.azure_route import route_problems
 from ecs_sync_adapters.http_proxy import bare_address
@@ -35,6 +35,8 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @dataclass(frozen=True, slots=True)
 class AppConfigOptions:
     """How to reach a store, and with what: a credential, or the connection string of an access key."""
+
+    takes_unread: ClassVar[bool] = True
 
     endpoint: str = option("The store, such as https://acme.azconfig.io", where=True)
     credential: CredentialName | None = option(
@@ -260,6 +262,8 @@ def _ways(options: AppConfigOptions) -> list[str]:
     fields = ("credential", "tenant_id", "client_id", "token_file", "authority", "audience", "client_secret")
     given = [name for name in fields if getattr(options, name) is not None]
     wrong += [f"connection_string does not go with {name}" for name in given]
+    if options.connection_string == UNREAD:
+        return wrong
     try:
         key = AccessKey.parse(options.connection_string)
     except ValueError as error:

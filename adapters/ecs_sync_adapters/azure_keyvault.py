@@ -30,13 +30,14 @@ from ecs_sync.adapter import (
     option,
 )
 from ecs_sync.errors import ConfigError, Rejected
-from ecs_sync_adapters.azure_errors import FAILURES, failed, reading_error
+from ecs_sync_adapters.azure_errors import FAILURES, failed
 from ecs_sync_adapters.azure_identity import CredentialName, identity_of
 from ecs_sync_adapters.azure_keyvault_http import Reach, Wire, plain
 from ecs_sync_adapters.azure_keyvault_read import NAME, found, history, listed, peeked, pinned
 from ecs_sync_adapters.azure_keyvault_wrap import unwrap, wrap
 from ecs_sync_adapters.azure_keyvault_write import VALUE_BYTES, Creation, SoftDeleted, carry_out
 from ecs_sync_adapters.azure_route import route_files, route_of, route_problems
+from ecs_sync_adapters.failure_kind import reading_error
 
 _WHOLE = "*"
 
@@ -44,6 +45,8 @@ _WHOLE = "*"
 @dataclass(frozen=True, slots=True)
 class KeyVaultOptions:
     """How to reach a vault."""
+
+    takes_unread: ClassVar[bool] = True
 
     vault: str = option("The vault's address, such as https://acme.vault.azure.net", where=True)
     credential: CredentialName = option(

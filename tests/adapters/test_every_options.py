@@ -102,11 +102,14 @@ WRONG: dict[str, list[Wrong]] = {
     "azure-appconfig": [
         ({"endpoint": "acme"}, "endpoint is not an https address such as https://acme.azconfig.io"),
         ({"credential": None}, "needs credential, or connection_string"),
+        ({"connection_string": SECRET}, "connection_string does not go with credential"),
+        ({"credential": None, "connection_string": SECRET, "endpoint": "acme"}, "endpoint is not an https"),
         ({"proxy": "proxy:3128"}, "proxy is not "),
     ],
     "azure-keyvault": [
         ({"vault": "acme"}, "vault is not an https address such as https://acme.vault.azure.net"),
         ({"credential": "client-secret"}, "credential 'client-secret' needs client_secret"),
+        ({"client_secret": SECRET}, "credential 'default' does not use client_secret"),
         ({"proxy": "proxy:3128"}, "proxy is not "),
     ],
     "consul": [
@@ -206,6 +209,7 @@ def test_all_that_is_wrong_with_all_connections_is_told_at_once(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("adapter", "changed"),
     [
+        ("azure-appconfig", {"credential": None, "connection_string": SECRET}),
         ("aws-ssm", {"credential": "explicit", "access_key_id": SECRET, "secret_access_key": SECRET}),
         ("aws-secrets", {"credential": "explicit", "access_key_id": SECRET, "secret_access_key": SECRET}),
         ("aws-appconfig", {"credential": "explicit", "access_key_id": SECRET, "secret_access_key": SECRET}),
