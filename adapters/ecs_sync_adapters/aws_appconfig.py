@@ -49,8 +49,9 @@ from ecs_sync_adapters.aws_appconfig_read import (
 )
 from ecs_sync_adapters.aws_appconfig_write import Deploying, carry_out
 from ecs_sync_adapters.aws_client import SharedClient
-from ecs_sync_adapters.aws_errors import Failure, Kind
+from ecs_sync_adapters.aws_errors import Failure
 from ecs_sync_adapters.aws_reach import credential_of, endpoint_of
+from ecs_sync_adapters.failure_kind import Kind
 
 __all__ = ["AppConfigAdapter", "AppConfigOptions", "AppConfigPlace"]
 

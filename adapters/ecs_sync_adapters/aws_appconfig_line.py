@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from ecs_sync.adapter import Page, counted
 from ecs_sync.errors import AdapterError, Rejected, Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, Shape, ask, in_terms, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Shape, ask, in_terms
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 
 _PAGE = 50
 

@@ -27,7 +27,8 @@ from ecs_sync_adapters.aws_appconfig_read import (
     unstamped,
     version_of,
 )
-from ecs_sync_adapters.aws_errors import Failure, Kind, writing_error
+from ecs_sync_adapters.aws_errors import Failure
+from ecs_sync_adapters.failure_kind import Kind, writing_error
 
 OnDelete = Literal["empty", "refuse"]
 

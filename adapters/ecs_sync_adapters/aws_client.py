@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from ecs_sync_adapters.aws_errors import Failure, call, is_stale, reading_error
+from ecs_sync_adapters.aws_errors import Failure, call, is_stale
 from ecs_sync_adapters.aws_session import Client, Credential, Endpoint, Service, build_client
+from ecs_sync_adapters.failure_kind import reading_error
 
 _NAMES: dict[Service, str] = {
     "ssm": "SSM",

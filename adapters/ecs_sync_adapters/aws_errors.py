@@ -10,32 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
-from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.aws_session import unlogged
+from ecs_sync_adapters.failure_kind import Kind
 from ecs_sync_adapters.http_trouble import LOGIN, Unsent, unsent
-
-
-class Kind(StrEnum):
-    """What a failure means for what was asked."""
-
-    REFUSED = "refused"
-    """Answered: this request will not be taken as it is. Nothing was applied."""
-    DENIED = "denied"
-    """Answered: this principal may not do this here. Nothing was applied; another name may be allowed."""
-    IDENTITY = "identity"
-    """There is no usable credential. Nothing was applied, and nothing else will be."""
-    THROTTLED = "throttled"
-    """Answered: slow down. Nothing was applied."""
-    UNSENT = "unsent"
-    """The request never left. Nothing was applied."""
-    UNANSWERED = "unanswered"
-    """Sent, and no answer that tells what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +95,6 @@ def in_terms(failure: Failure, refused: Mapping[str, str]) -> Failure:
     if failure.kind is not Kind.REFUSED:
         return failure
     return replace(failure, reason=refused.get(failure.code, failure.reason))
-
-
-def reading_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that changes nothing."""
-    text = f"{doing}: {failure.reason}"
-    match failure.kind:
-        case Kind.REFUSED:
-            return Rejected(text)
-        case Kind.DENIED | Kind.IDENTITY:
-            return Denied(text)
-        case Kind.THROTTLED:
-            return Throttled(text, failure.retry_after)
-        case Kind.UNSENT | Kind.UNANSWERED:
-            return Unavailable(text)
-
-
-def writing_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that may have changed something."""
-    if failure.kind is Kind.UNANSWERED:
-        return Unacknowledged(f"{doing}: {failure.reason}")
-    return reading_error(failure, doing)
 
 
 def is_stale(code: str) -> bool:

@@ -14,8 +14,9 @@ from dataclasses import replace
 
 from ecs_sync.errors import AdapterError, Rejected
 from ecs_sync_adapters.aws_client import SharedClient
-from ecs_sync_adapters.aws_errors import Failure, Kind, Shape, ask, in_terms, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Shape, ask, in_terms
 from ecs_sync_adapters.aws_session import Credential, Endpoint
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 from ecs_sync_adapters.wrapped_text import unmarked
 
 SCHEME = "aws-kms"

@@ -8,7 +8,8 @@ from typing import Any
 
 from ecs_sync.errors import Denied, Rejected, Unavailable
 from ecs_sync_adapters.aws_arn import region_and_account
-from ecs_sync_adapters.aws_errors import Failure, Shape, ask, in_terms, reading_error
+from ecs_sync_adapters.aws_errors import Failure, Shape, ask, in_terms
+from ecs_sync_adapters.failure_kind import reading_error
 
 MISSING = "ResourceNotFoundException"
 EXISTS = "ResourceExistsException"

@@ -14,9 +14,10 @@ from typing import Any
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync_adapters.aws_arn import region_and_account
-from ecs_sync_adapters.aws_errors import Failure, Kind, failed_entry, reading_error
+from ecs_sync_adapters.aws_errors import Failure, failed_entry
 from ecs_sync_adapters.aws_secrets_line import MISSING, STATE, Gone, Line, goes_on, in_its_terms
 from ecs_sync_adapters.aws_tags import shown
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 
 IDS_A_CALL = 20
 CURRENT = "AWSCURRENT"

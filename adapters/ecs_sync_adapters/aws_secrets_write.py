@@ -18,10 +18,11 @@ from typing import Any, Literal
 
 from ecs_sync.adapter import Attributes, Delete, ItemId, Outcome, Put, Revision, Verdict, Write
 from ecs_sync.errors import AdapterError, Unacknowledged, Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, reading_error, writing_error
+from ecs_sync_adapters.aws_errors import Failure
 from ecs_sync_adapters.aws_secrets_line import EXISTS, STATE, Line
 from ecs_sync_adapters.aws_secrets_read import CURRENT, STAGED, Description, described, pinned
 from ecs_sync_adapters.aws_tags import tags_of
+from ecs_sync_adapters.failure_kind import Kind, reading_error, writing_error
 
 NAME = "[A-Za-z0-9/_+=.@-]{1,256}"
 NAME_REASON = "a secret's name is 1 to 256 letters, digits and '/_+=.@-'"

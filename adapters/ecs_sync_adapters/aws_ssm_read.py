@@ -11,9 +11,10 @@ from typing import Any
 
 from ecs_sync.adapter import Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync.errors import Unavailable
-from ecs_sync_adapters.aws_errors import Failure, Kind, reading_error
+from ecs_sync_adapters.aws_errors import Failure
 from ecs_sync_adapters.aws_ssm_errors import PARAMETERS, TAGS, ask
 from ecs_sync_adapters.aws_tags import shown
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 
 NAMES_A_CALL = 10
 _DESCRIPTIONS_A_PAGE = 50

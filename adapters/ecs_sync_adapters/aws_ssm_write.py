@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from ecs_sync.adapter import Delete, Item, ItemId, Outcome, Put, Verdict, Write
 from ecs_sync.errors import Unacknowledged
-from ecs_sync_adapters.aws_errors import Failure, Kind, writing_error
+from ecs_sync_adapters.aws_errors import Failure
 from ecs_sync_adapters.aws_ssm_errors import DELETED, PUT, ask
 from ecs_sync_adapters.aws_ssm_read import NAMES_A_CALL, described
 from ecs_sync_adapters.aws_tags import tags_of
+from ecs_sync_adapters.failure_kind import Kind, writing_error
 
 Tier = Literal["Standard", "Advanced", "Intelligent-Tiering"]
 Secure = Literal["secrets", "all"]

@@ -19,9 +19,10 @@ from azure.appconfiguration import AzureAppConfigurationClient
 from azure.core.rest import HttpRequest
 
 from ecs_sync_adapters.azure_appconfig_options import AccessKey, AppConfigOptions
-from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
+from ecs_sync_adapters.azure_errors import FAILURES, Failure, answered, failed
 from ecs_sync_adapters.azure_identity import Credential
 from ecs_sync_adapters.azure_route import route_of
+from ecs_sync_adapters.failure_kind import Kind
 
 _ENTITY = "application/vnd.microsoft.appconfig.kv+json;charset=utf-8"
 

@@ -30,7 +30,8 @@ from ecs_sync.adapter import (
 from ecs_sync.errors import Unavailable
 from ecs_sync_adapters.azure_appconfig_http import Answer, Wire, exactly, filtered, of_label, target
 from ecs_sync_adapters.azure_appconfig_options import LONGEST, READS, AppConfigPlace, id_of, named
-from ecs_sync_adapters.azure_errors import Failure, Kind, reading_error
+from ecs_sync_adapters.azure_errors import Failure
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 
 CONTENT_TYPE = "content-type"
 LOCKED = "locked"

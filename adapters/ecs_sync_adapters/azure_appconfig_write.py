@@ -17,7 +17,8 @@ from ecs_sync_adapters.azure_appconfig_http import Wire, target
 from ecs_sync_adapters.azure_appconfig_options import ITEM_LIMIT, VALUE_LIMIT, named
 from ecs_sync_adapters.azure_appconfig_read import CONTENT_TYPE, DESCRIPTION, ETAG, LOCKED, NULL_TAG, TAG, one
 from ecs_sync_adapters.azure_appconfig_refer import address_of, is_reference
-from ecs_sync_adapters.azure_errors import Failure, Kind, reading_error, writing_error
+from ecs_sync_adapters.azure_errors import Failure
+from ecs_sync_adapters.failure_kind import Kind, reading_error, writing_error
 
 _STALE = "the setting is not at the expected etag"
 _EXISTS = "it exists already"
@@ -81,13 +82,13 @@ def _failed(write: Write, failure: Failure) -> Outcome:
     match failure.kind:
         case Kind.MOVED:
             return Outcome(write.id, Verdict.RACED, reason=_EXISTS if write.expected is None else _STALE)
-        case Kind.CONFLICT:
+        case Kind.STATE:
             return Outcome(write.id, Verdict.REFUSED, reason=_LOCKED)
         case Kind.REFUSED if failure.status == 413:
             return Outcome(write.id, Verdict.REFUSED, reason=_size())
-        case Kind.REFUSED:
+        case Kind.REFUSED | Kind.EXISTS:
             return Outcome(write.id, Verdict.REFUSED, reason=failure.reason)
-        case Kind.MISSING | Kind.DENIED | Kind.THROTTLED | Kind.UNSENT | Kind.UNANSWERED:
+        case Kind.MISSING | Kind.DENIED | Kind.IDENTITY | Kind.THROTTLED | Kind.UNSENT | Kind.UNANSWERED:
             raise writing_error(failure, f"writing {write.id}")
 
 

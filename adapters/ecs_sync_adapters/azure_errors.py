@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from azure.core.exceptions import (
     AzureError,
@@ -20,31 +19,10 @@ from azure.core.exceptions import (
 )
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
 from ecs_sync_adapters.azure_identity import TokenFailure, Trouble
 from ecs_sync_adapters.azure_route import Route
+from ecs_sync_adapters.failure_kind import Kind
 from ecs_sync_adapters.http_trouble import causes, seconds
-
-
-class Kind(StrEnum):
-    """What a failure means for what was asked."""
-
-    MISSING = "missing"
-    """Answered 404: it is not there."""
-    MOVED = "moved"
-    """Answered 412: a condition of the request did not hold. Nothing was applied."""
-    CONFLICT = "conflict"
-    """Answered 409: its state forbids it (locked, deleted and recoverable). Nothing was applied."""
-    REFUSED = "refused"
-    """Answered: this request will not be taken as it is. Nothing was applied."""
-    DENIED = "denied"
-    """Answered 401 or 403, or there is no usable credential. Nothing was applied."""
-    THROTTLED = "throttled"
-    """Answered 429: slow down. Nothing was applied."""
-    UNSENT = "unsent"
-    """The request never left. Nothing was applied."""
-    UNANSWERED = "unanswered"
-    """Sent, and no answer that tells what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +71,7 @@ def answered(status: int, headers: Mapping[str, str], code: str = "") -> Failure
         case 412:
             return Failure(Kind.MOVED, "it is not as it was expected to be", status, code)
         case 409:
-            return Failure(Kind.CONFLICT, "its state does not allow it", status, code)
+            return Failure(Kind.STATE, "its state does not allow it", status, code)
         case 401:
             return Failure(Kind.DENIED, f"the credential is not accepted: {_RENEW}", status, code)
         case 403:
@@ -120,27 +98,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if told is not None:
             return told * unit
     return None
-
-
-def reading_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that changes nothing."""
-    text = f"{doing}: {failure.reason}"
-    match failure.kind:
-        case Kind.REFUSED | Kind.CONFLICT | Kind.MOVED | Kind.MISSING:
-            return Rejected(text)
-        case Kind.DENIED:
-            return Denied(text)
-        case Kind.THROTTLED:
-            return Throttled(text, failure.retry_after)
-        case Kind.UNSENT | Kind.UNANSWERED:
-            return Unavailable(text)
-
-
-def writing_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that may have changed something."""
-    if failure.kind is Kind.UNANSWERED:
-        return Unacknowledged(f"{doing}: {failure.reason}; was it applied?")
-    return reading_error(failure, doing)
 
 
 def _tokenless(error: TokenFailure) -> Failure:

@@ -17,9 +17,10 @@ from typing import Any, Final
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import SecretClient
 
-from ecs_sync_adapters.azure_errors import FAILURES, Failure, Kind, answered, failed
+from ecs_sync_adapters.azure_errors import FAILURES, Failure, answered, failed
 from ecs_sync_adapters.azure_identity import Credential, Identity
 from ecs_sync_adapters.azure_route import Route, Watched
+from ecs_sync_adapters.failure_kind import Kind
 from ecs_sync_adapters.http_proxy import bare_address
 
 _sent: ContextVar[int] = ContextVar("keyvault_requests_sent", default=0)

@@ -19,8 +19,9 @@ from functools import partial
 from typing import Any
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, counted
-from ecs_sync_adapters.azure_errors import Failure, Kind, reading_error
+from ecs_sync_adapters.azure_errors import Failure
 from ecs_sync_adapters.azure_keyvault_http import Answer, Wire, sent
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 
 NAME = "[0-9A-Za-z-]{1,127}"
 _VERSION = "[0-9A-Fa-f]{32}"

@@ -16,10 +16,11 @@ from azure.core.exceptions import HttpResponseError
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm
 
 from ecs_sync.errors import AdapterError, Denied, Rejected
-from ecs_sync_adapters.azure_errors import FAILURES, Kind, failed, reading_error
+from ecs_sync_adapters.azure_errors import FAILURES, failed
 from ecs_sync_adapters.azure_identity import Credential, Identity
 from ecs_sync_adapters.azure_keyvault_http import OTHER_RESOURCE, Reach, transport
 from ecs_sync_adapters.azure_route import Route
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 from ecs_sync_adapters.wrapped_text import unmarked
 
 SCHEME = "azure-rsa-oaep-256"
@@ -98,11 +99,11 @@ def _error(error: Exception, route: Route, doing: str) -> AdapterError:
     match failure.kind:
         case Kind.MISSING:
             return Rejected(f"{doing}: {_MISSING}")
-        case Kind.REFUSED | Kind.CONFLICT | Kind.MOVED:
+        case Kind.REFUSED | Kind.STATE | Kind.MOVED | Kind.EXISTS:
             return Rejected(f"{doing}: {_REFUSED}")
         case Kind.DENIED if failure.status == 403:
             return Denied(f"{doing}: the credential may not: {_ROLE}")
-        case Kind.DENIED | Kind.THROTTLED | Kind.UNSENT | Kind.UNANSWERED:
+        case Kind.DENIED | Kind.IDENTITY | Kind.THROTTLED | Kind.UNSENT | Kind.UNANSWERED:
             return reading_error(failure, doing)
 
 

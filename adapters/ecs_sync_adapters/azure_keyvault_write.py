@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from ecs_sync.adapter import Attributes, Delete, ItemId, Outcome, Put, Verdict, Write
 from ecs_sync.errors import AdapterError, Unacknowledged, Unavailable
-from ecs_sync_adapters.azure_errors import Failure, Kind, reading_error, writing_error
+from ecs_sync_adapters.azure_errors import Failure
 from ecs_sync_adapters.azure_keyvault_http import Answer, Wire
 from ecs_sync_adapters.azure_keyvault_read import (
     MANAGED,
@@ -31,6 +31,7 @@ from ecs_sync_adapters.azure_keyvault_read import (
     revision_of,
     versions,
 )
+from ecs_sync_adapters.failure_kind import Kind, reading_error, writing_error
 
 VALUE_BYTES = 25_600
 SoftDeleted = Literal["refuse", "recover"]
@@ -175,7 +176,7 @@ def _unset(put: Put, failure: Failure, doing: str) -> Outcome:
             return Outcome(put.id, Verdict.RACED, reason="it was deleted meanwhile")
         case "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered":
             raise Unavailable(f"{doing}: the vault is still deleting or recovering this name")
-    if failure.kind in (Kind.REFUSED, Kind.CONFLICT):
+    if failure.kind in (Kind.REFUSED, Kind.STATE):
         return Outcome(
             put.id, Verdict.REFUSED, reason=f"{failure.reason}: look at value, tags and content type"
         )
@@ -191,7 +192,7 @@ def _delete(wire: Wire, delete: Delete) -> Outcome:
     if isinstance(answer, Failure):
         if is_absent(answer) or answer.code == "ObjectIsBeingDeleted":
             return Outcome(delete.id, Verdict.RACED, reason="it is gone already")
-        if answer.kind is Kind.CONFLICT:
+        if answer.kind is Kind.STATE:
             return Outcome(delete.id, Verdict.REFUSED, reason=answer.reason)
         raise writing_error(answer, doing)
     try:

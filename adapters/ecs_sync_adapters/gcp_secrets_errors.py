@@ -8,38 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
-
-
-class Kind(StrEnum):
-    """What a failure means for what was asked."""
-
-    MISSING = "missing"
-    """Answered: there is no such secret, or no such version of it."""
-    EXISTS = "exists"
-    """Answered: there is such a secret already. Nothing was applied."""
-    STATE = "state"
-    """Answered: not in the state it is in now (an etag that moved, a version that is disabled, a KMS key
-    that is not usable). Nothing was applied."""
-    REFUSED = "refused"
-    """Answered: this request will not be taken as it is. Nothing was applied."""
-    DENIED = "denied"
-    """Answered: this principal may not do this here. Nothing was applied; another secret may be allowed."""
-    IDENTITY = "identity"
-    """There is no usable credential. Nothing was applied, and nothing else will be."""
-    THROTTLED = "throttled"
-    """Answered: slow down. Nothing was applied."""
-    UNSENT = "unsent"
-    """The request never left, or was given up for another that came at the same time. Nothing was applied."""
-    UNANSWERED = "unanswered"
-    """Sent, and no answer that tells what became of it."""
+from ecs_sync_adapters.failure_kind import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +45,6 @@ def _denial(text: str) -> str:
     """Which permission is missing on what: names, and nothing else of the text, which may repeat a value."""
     told = re.findall(r"\b(?:secretmanager|cloudkms|iam)\.[A-Za-z]+\.[A-Za-z]+\b|\bprojects/[\w:./-]+", text)
     return "permission denied" + "".join(f", {name}" for name in list(dict.fromkeys(told))[:4])
-
-
-def reading_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that changes nothing."""
-    text = f"{doing}: {failure.reason}"
-    match failure.kind:
-        case Kind.MISSING | Kind.EXISTS | Kind.STATE | Kind.REFUSED:
-            return Rejected(text)
-        case Kind.DENIED | Kind.IDENTITY:
-            return Denied(text)
-        case Kind.THROTTLED:
-            return Throttled(text, failure.retry_after)
-        case Kind.UNSENT | Kind.UNANSWERED:
-            return Unavailable(text)
-
-
-def writing_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that may have changed something."""
-    if failure.kind is Kind.UNANSWERED:
-        return Unacknowledged(f"{doing}: {failure.reason}")
-    return reading_error(failure, doing)
 
 
 def _never_connected(text: str) -> bool:

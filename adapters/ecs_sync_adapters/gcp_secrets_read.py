@@ -20,7 +20,8 @@ import google_crc32c
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes, patiently
 from ecs_sync.errors import Unavailable
-from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error
+from ecs_sync_adapters.failure_kind import Kind, reading_error
+from ecs_sync_adapters.gcp_secrets_errors import Failure
 from ecs_sync_adapters.gcp_secrets_session import Wire
 from ecs_sync_adapters.gcp_secrets_types import types
 from ecs_sync_adapters.numbered import Numbered

@@ -32,7 +32,8 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from google.protobuf.empty_pb2 import Empty
 
-from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, failed
+from ecs_sync_adapters.failure_kind import Kind
+from ecs_sync_adapters.gcp_secrets_errors import Failure, failed
 from ecs_sync_adapters.gcp_secrets_types import types
 from ecs_sync_adapters.quiet_wire import hush
 

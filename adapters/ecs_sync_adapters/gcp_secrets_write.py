@@ -15,7 +15,8 @@ import google_crc32c
 
 from ecs_sync.adapter import Delete, Outcome, Put, Verdict, Write
 from ecs_sync.errors import Unavailable
-from ecs_sync_adapters.gcp_secrets_errors import Failure, Kind, reading_error, writing_error
+from ecs_sync_adapters.failure_kind import Kind, reading_error, writing_error
+from ecs_sync_adapters.gcp_secrets_errors import Failure
 from ecs_sync_adapters.gcp_secrets_read import NAME, Parent, Version, asked, exists
 from ecs_sync_adapters.gcp_secrets_session import Wire
 from ecs_sync_adapters.gcp_secrets_types import types
@@ -167,7 +168,7 @@ def _ended(write: Write, failure: Failure, doing: str) -> Outcome:
     match failure.kind:
         case Kind.MISSING if isinstance(write, Delete):
             return _raced(write, "it is gone")
-        case Kind.MISSING | Kind.EXISTS | Kind.STATE | Kind.REFUSED | Kind.DENIED:
+        case Kind.MISSING | Kind.EXISTS | Kind.MOVED | Kind.STATE | Kind.REFUSED | Kind.DENIED:
             return _refused(write, failure.reason)
         case Kind.IDENTITY | Kind.THROTTLED | Kind.UNSENT | Kind.UNANSWERED:
             raise reading_error(failure, doing)

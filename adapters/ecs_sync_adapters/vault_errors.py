@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ecs_sync.errors import AdapterError, Denied, Rejected, Throttled, Unacknowledged, Unavailable
+from ecs_sync_adapters.failure_kind import Kind
 from ecs_sync_adapters.http_trouble import LOGIN
-from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
+from ecs_sync_adapters.vault_wire import Answer, Failure
 
 _MISMATCH = "check-and-set parameter did not match"
 """How KV 2 says, with status 400, that the current version is another."""
@@ -71,27 +71,6 @@ def failure_of(answer: Answer) -> Failure:
 def unsent(failure: Failure) -> Failure:
     """Whatever became of a call that only comes before another, that other one was not sent."""
     return replace(failure, kind=Kind.UNSENT) if failure.kind is Kind.UNANSWERED else failure
-
-
-def reading_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that changes nothing."""
-    text = f"{doing}: {failure.reason}"
-    match failure.kind:
-        case Kind.REFUSED:
-            return Rejected(text)
-        case Kind.DENIED | Kind.IDENTITY:
-            return Denied(text)
-        case Kind.THROTTLED:
-            return Throttled(text, failure.retry_after)
-        case Kind.UNSENT | Kind.UNANSWERED:
-            return Unavailable(text)
-
-
-def writing_error(failure: Failure, doing: str) -> AdapterError:
-    """The exception for a failed call that may have changed something."""
-    if failure.kind is Kind.UNANSWERED:
-        return Unacknowledged(f"{doing}: {failure.reason}")
-    return reading_error(failure, doing)
 
 
 _NOT_NOW = {

@@ -33,13 +33,14 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.errors import Rejected
-from ecs_sync_adapters.vault_errors import reading_error, unsent
+from ecs_sync_adapters.failure_kind import Kind, reading_error
+from ecs_sync_adapters.vault_errors import unsent
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import IDS, VaultKv1Options, VaultOptions, VaultPlace, id_fault
 from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
-from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
+from ecs_sync_adapters.vault_wire import Answer, Failure
 
 _EMPTY = Rule(r"^\s*\{\s*\}\s*$", "KV 1 holds no secret without a field")
 _STRANGE = Failure(Kind.UNANSWERED, "the answer is not one of KV 1: check mount, url and proxies")

@@ -33,15 +33,16 @@ from ecs_sync.adapter import (
     Write,
 )
 from ecs_sync.errors import Rejected
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 from ecs_sync_adapters.numbered import Numbered
-from ecs_sync_adapters.vault_errors import reading_error, unsent
+from ecs_sync_adapters.vault_errors import unsent
 from ecs_sync_adapters.vault_json import as_go_writes_it, object_pattern, up_to
 from ecs_sync_adapters.vault_kv2_read import Known, Kv2Reader, Standing, made
 from ecs_sync_adapters.vault_options import IDS, VaultOptions, VaultPlace
 from ecs_sync_adapters.vault_session import Session, carried_out, listed, looked
 from ecs_sync_adapters.vault_transit import unwrap, wrap
 from ecs_sync_adapters.vault_value import LARGEST, Fields, fields_of
-from ecs_sync_adapters.vault_wire import Failure, Kind, Wire
+from ecs_sync_adapters.vault_wire import Failure, Wire
 
 _NUMBER = (
     rf"-?(?:0|{up_to(str(2**53))}|(?:0|[1-9][0-9]{{0,20}})\.[0-9]*[1-9]"

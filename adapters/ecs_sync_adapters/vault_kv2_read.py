@@ -11,12 +11,12 @@ from typing import Any
 from hvac.api.secrets_engines import KvV2
 
 from ecs_sync.adapter import Attributes, Item, ItemId, Page, Proof, Revision, attributes
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 from ecs_sync_adapters.numbered import Numbered
-from ecs_sync_adapters.vault_errors import reading_error
 from ecs_sync_adapters.vault_json import canonical
 from ecs_sync_adapters.vault_options import id_fault
 from ecs_sync_adapters.vault_session import Session
-from ecs_sync_adapters.vault_wire import Answer, Failure, Kind
+from ecs_sync_adapters.vault_wire import Answer, Failure
 
 
 class Standing(StrEnum):

@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 from hvac.api.auth_methods import JWT, AppRole, Kubernetes, Token
 
+from ecs_sync_adapters.failure_kind import Kind
 from ecs_sync_adapters.vault_errors import failure_of, unsent
 from ecs_sync_adapters.vault_options import KUBERNETES_TOKEN, VaultOptions
-from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Line, Wire
+from ecs_sync_adapters.vault_wire import Answer, Failure, Line, Wire
 
 
 @dataclass(frozen=True, slots=True)

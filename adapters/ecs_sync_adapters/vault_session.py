@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from ecs_sync.adapter import Item, ItemId, Outcome, Page, Proof, Verdict, Write, counted
 from ecs_sync.errors import ConfigError
-from ecs_sync_adapters.vault_errors import checked, failure_of, reading_error, writing_error
+from ecs_sync_adapters.failure_kind import Kind, reading_error, writing_error
+from ecs_sync_adapters.vault_errors import checked, failure_of
 from ecs_sync_adapters.vault_login import Identity
 from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace, folder_fault, id_fault
-from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Line, Target, Wire
+from ecs_sync_adapters.vault_wire import Answer, Failure, Line, Target, Wire
 
 T = TypeVar("T")
 

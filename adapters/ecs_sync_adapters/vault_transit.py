@@ -16,9 +16,9 @@ from typing import Any
 from hvac.api.secrets_engines import Transit
 
 from ecs_sync.errors import AdapterError, Rejected
-from ecs_sync_adapters.vault_errors import reading_error
+from ecs_sync_adapters.failure_kind import Kind, reading_error
 from ecs_sync_adapters.vault_session import Session
-from ecs_sync_adapters.vault_wire import Answer, Failure, Kind, Wire
+from ecs_sync_adapters.vault_wire import Answer, Failure, Wire
 from ecs_sync_adapters.wrapped_text import unmarked
 
 SCHEME = "vault-transit"

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,26 +22,10 @@ import requests
 import urllib3
 from hvac.adapters import RawAdapter
 
+from ecs_sync_adapters.failure_kind import Kind
 from ecs_sync_adapters.http_reach import Reach, body
 from ecs_sync_adapters.http_trouble import lost, seconds, unsent
 from ecs_sync_adapters.vault_json import decoded, encoded
-
-
-class Kind(StrEnum):
-    """What a failure means for what was asked."""
-
-    REFUSED = "refused"
-    """Answered: this request will not be taken as it is. Nothing was applied."""
-    DENIED = "denied"
-    """Answered: this token may not do this here. Nothing was applied; another path may be allowed."""
-    IDENTITY = "identity"
-    """There is no usable token. Nothing was applied, and nothing else will be."""
-    THROTTLED = "throttled"
-    """Answered: slow down. Nothing was applied."""
-    UNSENT = "unsent"
-    """It never left, or came to a server that cannot do anything now. Nothing was applied."""
-    UNANSWERED = "unanswered"
-    """Sent, and no answer that tells what became of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ from urllib3 import HTTPSConnectionPool
 from urllib3.exceptions import MaxRetryError
 
 from ecs_sync.errors import Denied, Throttled, Unacknowledged, Unavailable
-from ecs_sync_adapters.azure_errors import Failure, Kind, failed, reading_error, writing_error
+from ecs_sync_adapters.azure_errors import Failure, failed
 from ecs_sync_adapters.azure_identity import Credential, Identity, TokenFailure, Trouble
 from ecs_sync_adapters.azure_route import Route
+from ecs_sync_adapters.failure_kind import Kind, reading_error, writing_error
 from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 from ecs_sync_sandbox.real_server import free_port
 

@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from ecs_sync.adapter import Put, Verdict
 from ecs_sync.errors import Denied, Throttled, Unavailable
+from ecs_sync_adapters.failure_kind import Kind
 from ecs_sync_adapters.http_reach import Reach
 from ecs_sync_adapters.vault_kv2 import VaultKv2Adapter
 from ecs_sync_adapters.vault_login import Bearer, Identity
 from ecs_sync_adapters.vault_options import VaultOptions, VaultPlace
-from ecs_sync_adapters.vault_wire import Failure, Kind, Line, Target
+from ecs_sync_adapters.vault_wire import Failure, Line, Target
 from ecs_sync_sandbox.http_server import HttpServer, Reply, Request
 from ecs_sync_sandbox.openbao import OpenBaoServer, front
 from tests.adapters.vault_sandbox import items, server, value
