@@ -29,7 +29,7 @@ class Side:
     ``explained`` gathers what the look says of own writes, to be recorded with what the plan adopts.
     ``moving`` has the keys of which a base shall move, until it did, and ``vacated`` the items that a key
     has left for another one. ``respelled`` has the keys that stood in step as copies of secrets, at a link
-    that refers to them now.
+    that refers to them now, and ``copies`` those that do still, at a link that takes no secrets any more.
     """
 
     remote: Remote
@@ -45,6 +45,7 @@ class Side:
     moving: set[str] = field(default_factory=set)
     vacated: set[ItemId] = field(default_factory=set)
     respelled: frozenset[str] = frozenset()
+    copies: tuple[str, ...] = ()
     _readings: dict[ItemId, Reading] = field(default_factory=dict)
 
     def bases(self, store: Store) -> Iterator[Base]:

@@ -137,6 +137,8 @@ class Looked:
     """Items of a former track of this link, which is not looked at any more."""
     settling: tuple[tuple[ItemId, str], ...] = ()
     """Items that are taken and not in force everywhere yet, and how far they are."""
+    copies: tuple[str, ...] = ()
+    """Keys whose secrets lie there from when the link still took secrets."""
 
 
 @dataclass(frozen=True, slots=True)

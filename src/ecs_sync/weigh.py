@@ -7,7 +7,7 @@ holds is put into each link's terms, so that sides are compared as each place ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -25,13 +25,15 @@ from ecs_sync.policy import (
     Action,
     Decision,
     JobPolicy,
+    Secrets,
     Standing,
     Strength,
     View,
     Why,
+    Word,
 )
 from ecs_sync.rotation import Followed
-from ecs_sync.store import UNDONE, Store, Stored
+from ecs_sync.store import UNDONE, Desired, Store, Stored
 
 _BATCH = 500
 
@@ -54,11 +56,16 @@ def weigh(
         Stream(side.bases(store), side.observation.spool.drain(), side.remote.selection.covers)
         for side in sides
     ]
-    stream = moved(followed.ahead(store.desired(scope, at), at), streams)
+    desired = followed.ahead(store.desired(scope, at), at)
+    refusing = [side for side in sides if _refuses(side)]
+    secrets: dict[str, int] = {}
+    stream = moved(_noting(secrets, desired) if refusing else desired, streams)
     while batch := list(islice(stream, _BATCH)):
         weighing.batch(batch)
     weighing.rehearse()
     weighing.note_moving()
+    for side in refusing:
+        side.copies = _copies(side, secrets, weighing.holds, store, scope)
     return Plan(
         job,
         scope,
@@ -97,7 +104,35 @@ def _looked(side: Side) -> Looked:
         remote.windows,
         side.left_behind,
         tuple(sorted(observation.settling.items())),
+        side.copies,
     )
+
+
+def _refuses(side: Side) -> bool:
+    remote = side.remote
+    return remote.secrets is Secrets.REFUSE and remote.policy.words.pending is Word.PUSH
+
+
+def _noting(secrets: dict[str, int], desired: Iterable[Desired]) -> Iterator[Desired]:
+    """The same rows; ``secrets`` gets the keys of secrets with their versions, as they go by."""
+    for row in desired:
+        if row.secret and row.present:
+            secrets[row.key] = row.version
+        yield row
+
+
+def _copies(
+    side: Side, secrets: Mapping[str, int], holds: Iterable[Hold], store: Store, scope: Scope
+) -> tuple[str, ...]:
+    """The keys that are in step as copies of secrets, and come from elsewhere than this very place."""
+    if side.track is None or not secrets:
+        return ()
+    link = side.remote.link
+    told = {hold.key.text for hold in holds if hold.link == link}
+    bases = store.bases_of(side.track.id, secrets.keys() - told)
+    kept = [key for key, base in bases.items() if base.version == secrets[key]]
+    stored = store.stored(scope, kept)
+    return tuple(key for key in sorted(kept) if stored[key].rank.link != link)
 
 
 class _Weighing:

@@ -155,7 +155,7 @@ def test_the_key_of_secrets_rotates_and_they_open_with_the_new_one(world: World)
     world("set", "payments", "pin", "--secret", given=CANARY)
     world("store", "new-key", "next.key")
     assert "1 secret is sealed" in world("store", "rotate-key", "--to", "next.key").out
-    assert world("get", "payments", "--all").code == 1
+    assert world("get", "payments", "--all").code == 78
     path = world.folder / "ecs-sync.yaml"
     path.write_text(path.read_text().replace("secrets.key", "next.key"))
     assert f"{len(CANARY)} characters" in world("get", "payments", "pin").out

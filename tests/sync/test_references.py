@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from ecs_sync.model import Entry, Fingerprinter, Key, Value
 from ecs_sync.plan import Kind
 from ecs_sync.policy import First, Mode, Secrets, Why
 from ecs_sync.reference import Reference
+from ecs_sync.render.drifted import drift_page, drift_shown
 from ecs_sync.render.output import Format, write
 from ecs_sync.render.planned import Showing, plan_page, plan_shown
 from ecs_sync.render.ran import report_page, report_shown
@@ -254,6 +256,41 @@ def test_a_link_that_refuses_secrets_takes_no_reference_either(house: House) -> 
     house.edit("b", secrets=Secrets.REFUSE)
     report = house.run()
     assert house.at("b") == {} and [h.why for h in report.plan.holds] == [Why.UNSAYABLE]
+
+
+@pytest.mark.parametrize("text", [TEXT, None])
+def test_copies_at_a_link_that_takes_no_secrets_any_more_are_told(
+    house: House, canary: str, tmp_path: Path, text: str | None
+) -> None:
+    """Of a secret that is kept elsewhere, and of one that the store keeps."""
+    if text is None:
+        sealed = tmp_path / "sealed"
+        sealed.mkdir()
+        house = open_house(sealed, LinkSpec("b", Mode.MIRROR, options=VAULT), cipher=Cipher(bytes(range(32))))
+        house.set_secret(password=canary)
+    house.set(open="1")
+    house.run()
+    assert house.plan().links[0].copies == ()
+    house.edit("b", secrets=Secrets.REFUSE)
+    plan, showing = house.plan(), Showing("ecs-sync", house.store.fingerprinter.of)
+    assert plan.empty and not plan.holds and plan.links[0].copies == ("password",)
+    told = "b: takes no secrets ('secrets: refuse'), and these lie there still: password; delete"
+    planned = plan_shown(plan, [], showing)
+    drifted = drift_shown(drift(plan, house.store, []), showing, datetime.now(UTC))
+    for document, page in (
+        (planned, plan_page(planned, showing)),
+        (drifted, drift_page(drifted, showing)),
+    ):
+        assert write(document, page, Format.TEXT, lambda text, _: text).count(told) == 1
+    assert house.run().exit_code is Exit.DONE and house.at("b") == {"open": "1", "password": canary}
+
+
+def test_a_secret_that_came_from_the_place_itself_is_no_copy(tmp_path: Path, canary: str) -> None:
+    link = LinkSpec("b", options=VAULT, secrets=Secrets.REFUSE)
+    house = open_house(tmp_path, link, cipher=Cipher(bytes(range(32))))
+    house.place("b").set("app/password", canary.encode(), secret=True)
+    house.run()
+    assert house.entries == {"password": canary} and house.plan().links[0].copies == ()
 
 
 def test_where_the_provider_has_references_of_its_own_they_are_used_both_ways(

@@ -37,6 +37,7 @@ class LinkLooked:
     window: str
     left_behind: list[str]
     settling: list[Settling]
+    copies: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,15 @@ from ecs_sync.drift import Drift, DriftReport, Moved, Repair
 from ecs_sync.render.documents import Limit
 from ecs_sync.render.outcomes import DriftRow, DriftShown
 from ecs_sync.render.page import Became, Code, Command, Part, Row, Say, Table, Title, Tone
-from ecs_sync.render.planned import Showing, entries_of, links_looked, links_part, not_seen, unseen_part
+from ecs_sync.render.planned import (
+    Showing,
+    copies_part,
+    entries_of,
+    links_looked,
+    links_part,
+    not_seen,
+    unseen_part,
+)
 from ecs_sync.render.shown import displays
 
 
@@ -76,6 +84,8 @@ def drift_page(shown: DriftShown, showing: Showing) -> Iterator[Part]:
     if same:
         yield Say(f"  {len(same)} keys moved on both sides, to the same value", Tone.QUIET)
     yield from unseen_part(shown.unseen, shown.links)
+    for link in shown.links:
+        yield from copies_part(link, showing)
     yield Say(_summary(differing, designed, shown), Tone.LOUD)
     for limit in shown.limits:
         yield Say(f"a run would be stopped: {limit.reason}", Tone.BAD)

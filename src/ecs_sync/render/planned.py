@@ -117,6 +117,7 @@ def _looked(look: Looked, window: str) -> LinkLooked:
         window,
         list(look.left_behind),
         [Settling(item, says) for item, says in look.settling],
+        list(look.copies),
     )
 
 
@@ -341,12 +342,25 @@ def notes_part(plan: PlanShown, showing: Showing) -> Iterator[Part]:
             yield Say(f"  note: {link.link}: {link.window}", Tone.CHANGED)
         for each in link.settling[: showing.few]:
             yield Say(f"  note: {link.link}: {each.item} is not in force yet: {each.says}", Tone.CHANGED)
+        yield from copies_part(link, showing)
         if link.left_behind:
             few = link.left_behind[: showing.few]
             yield Title(f"left behind at the former place of {link.link}: {len(link.left_behind)}", 2)
             yield Table(("", "item"), tuple(Row(("·", Code(item))) for item in few), header=False)
             if len(few) < len(link.left_behind):
                 yield Say(f"    and {len(link.left_behind) - len(few)} more; -v shows them all", Tone.QUIET)
+
+
+def copies_part(link: LinkLooked, showing: Showing) -> Iterator[Part]:
+    """Secrets that an edited link has left where it wrote them, and holds on to."""
+    if link.copies:
+        named = ", ".join(link.copies[: showing.few])
+        more = len(link.copies) - len(link.copies[: showing.few])
+        yield Say(
+            f"  note: {link.link}: takes no secrets ('secrets: refuse'), and these lie there still: {named}"
+            f"{f' and {more} more' if more else ''}; delete them there, no run does",
+            Tone.CHANGED,
+        )
 
 
 def summary(plan: PlanShown) -> str:
