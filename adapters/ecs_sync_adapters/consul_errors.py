@@ -33,7 +33,7 @@ FAILURES: tuple[type[Exception], ...] = (
 )
 """Whatever a request to an agent can raise."""
 STALE = "the key is not at the expected ModifyIndex"
-_DENIED = "the token may not; give it the policy of docs/providers/consul.md"
+_DENIED = "the token is not valid, or may not: check it, and give it the policy of docs/providers/consul.md"
 
 
 def done(ask: Callable[[], T], translate: Callable[[Exception, str], AdapterError], what: str) -> T:
