@@ -73,6 +73,34 @@ def test_the_first_key_of_an_empty_document_goes_into_it_and_keeps_its_markers_a
     assert added(empty, {"a.b": "x"}) == filled
 
 
+@pytest.mark.parametrize(
+    ("profiles", "all_of_it"),
+    [
+        ("spring.profiles: dev\n", "a:\n  b: x\n---\nspring.profiles: dev\n"),
+        ("---\nspring.profiles: dev\n", "a:\n  b: x\n---\nspring.profiles: dev\n"),
+        ("---\r\nspring.profiles: dev\r\n", "a:\r\n  b: x\r\n---\r\nspring.profiles: dev\r\n"),
+        ("%YAML 1.2\n---\nspring.profiles: dev\n", "a:\n  b: x\n...\n%YAML 1.2\n---\nspring.profiles: dev\n"),
+    ],
+)
+def test_the_first_key_of_no_profile_stands_before_all_profiles(profiles: str, all_of_it: str) -> None:
+    assert added(profiles, {"a.b": "x"}) == all_of_it
+
+
+@pytest.mark.parametrize(
+    "directive", ["%YAML 1.2", "%YAML 1.1", "%TAG !e! tag:example.org,2000:", "%OTHER word"]
+)
+def test_a_directive_is_kept_and_changes_no_meaning(directive: str) -> None:
+    text = f"{directive}\n---\na: no\n"
+    assert values(text) == {"a": Value.string("no")}
+    assert added(text, {"b": "x"}) == f"{text}b: x\n"
+    assert replaced(text, "a", "yes") == f'{directive}\n---\na: "yes"\n'
+
+
+def test_a_version_of_yaml_that_is_not_known_is_refused() -> None:
+    reason, _ = complaint("%YAML 2.0\n---\na: 1\n")
+    assert "version 1.* is required" in reason
+
+
 def test_an_explicit_null_makes_way_for_the_first_key_of_a_document() -> None:
     assert "~" not in added("--- ~\n", {"a.b": "x"})
 

@@ -177,14 +177,20 @@ class YamlDocument:
         newline = newline_of(self.text)
         lines = self._lines(trie, Kind.MAP, "")
         if profile is None and self.parts:
-            marked = self.text[: self.parts[0].start].endswith("---")
-            return newline.join([*lines, *([] if marked else ["---"]), self.text])
+            return newline.join([*lines, *_divider(self.text[: self.parts[0].start]), self.text])
         text = self.text
         if text and not text.endswith("\n"):
             text += newline
         if self.parts or (profile is not None and text):
             lines = ["---", *lines]
         return text + newline.join(lines) + newline
+
+
+def _divider(head: str) -> list[str]:
+    """What stands between a new document and one that begins with this."""
+    if re.search("^%", head, re.MULTILINE):
+        return ["..."]  # Else its directives would be taken for a part of what comes before.
+    return [] if head.endswith("---") else ["---"]
 
 
 def _column(text: str, at: int) -> int:

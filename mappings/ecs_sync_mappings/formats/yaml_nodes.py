@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ruamel.yaml.docinfo import DocInfo
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -70,7 +71,9 @@ def parts(text: str) -> list[Part]:
 
 
 def _events(text: str) -> Iterator[Any]:
-    loader = SafeLoader(text)
+    loader: Any = SafeLoader(text)
+    # Where the scanner notes directives, such as %YAML: the loader by itself has no such place.
+    loader.doc_infos = [DocInfo()]
     while loader.check_event():
         yield loader.get_event()
 
